@@ -1,0 +1,98 @@
+//! Containers: Docker's own files on disk, a shim beside each running one, no daemon.
+//!
+//! [`Containers`] is where everything starts; every call blocks. A running container is a process started by its
+//! [`shim`], which keeps log, terminal and exit code; this process may come and go.
+
+mod bundle;
+mod capability;
+mod cgroup;
+mod client;
+mod config;
+mod copy;
+mod create;
+mod error;
+mod events;
+mod exec;
+mod executor;
+mod files;
+mod host_config;
+mod init;
+mod layers;
+mod lifecycle;
+mod log_file;
+mod logs;
+mod lookup;
+mod mounting;
+mod names;
+mod namespace;
+mod network;
+mod protocol;
+mod record;
+mod remove;
+mod run_directory;
+mod seccomp;
+mod seen;
+pub mod shim;
+mod signal;
+mod socket;
+mod state;
+mod stats;
+mod user;
+mod view;
+
+use std::path::{Path, PathBuf};
+
+pub use client::{Attached, Message};
+pub use config::{Config, HealthConfig};
+pub use copy::PathStat;
+pub use create::{CreateBody, Created, ImageForContainer};
+pub use error::{ContainerError, ContainerErrorKind};
+pub use exec::{Exec, ExecConfig};
+pub use files::CommitOptions;
+pub use host_config::{DEFAULT_SHM, DeviceMapping, HostConfig, LogConfig, PortBinding, RestartPolicy, Ulimit};
+pub use lifecycle::{Exited, Until};
+pub use log_file::Stream;
+pub use logs::{LogLine, LogOptions};
+pub use record::{MountPoint, Record};
+pub use seccomp::{Profile, ProfileError};
+pub(crate) use seen::Container;
+pub use state::{Health, HealthResult, State};
+pub use view::ListOptions;
+
+/// The containers of one data root; a cheap handle that any thread may use.
+#[derive(Clone, Debug)]
+pub struct Containers {
+    root: PathBuf,
+    program: PathBuf,
+    rootless: bool,
+}
+
+impl crate::Engine {
+    /// The containers. Shims run this very program, which must call [`shim::main`] first of all.
+    pub fn containers(&self) -> Containers {
+        Containers::new(self.root(), None, self.images().shared.root.rootless())
+    }
+}
+
+impl Containers {
+    /// Those of the data root `root`. Shims run `program`, which must call [`shim::main`] first of all: this very program
+    /// where nothing is given.
+    pub fn new(root: impl Into<PathBuf>, program: Option<PathBuf>, rootless: bool) -> Self {
+        let program = program.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+        Self { root: root.into(), program, rootless }
+    }
+
+    /// Where the data root is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether this process has the rights of an ordinary user.
+    pub fn rootless(&self) -> bool {
+        self.rootless
+    }
+
+    fn task(&self, id: &str) -> shim::Task {
+        shim::Task { root: self.root.clone(), id: id.into(), exec: None, rootless: self.rootless }
+    }
+}

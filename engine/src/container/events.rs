@@ -1,0 +1,16 @@
+//! Telling followers what happens to containers.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::record::Record;
+use crate::events::Events;
+
+/// Notes that `action` happened to a container, with Docker's attributes: image, name, labels and `more`.
+pub(crate) fn note(root: &Path, action: &str, record: &Record, more: &[(&str, &str)]) {
+    let mut attributes: BTreeMap<String, String> = record.config.labels.clone().unwrap_or_default();
+    attributes.insert("image".into(), record.config.image.clone());
+    attributes.insert("name".into(), record.plain_name().into());
+    attributes.extend(more.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())));
+    Events::new(root.join("outcrop/events.log"), true).log("container", action, &record.id, attributes);
+}

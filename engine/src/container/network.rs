@@ -1,0 +1,199 @@
+//! `--network`: none, the host's, another container's, or a private one connected through pasta where that is installed.
+//!
+//! Nothing here makes networks: pasta does, as for Podman.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::host_config::HostConfig;
+
+/// How a container is connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Network {
+    /// A loopback interface and nothing else.
+    None,
+    /// The host's network.
+    Host,
+    /// That of the container of this name or ID.
+    Container(String),
+    /// Its own, connected by this program.
+    Pasta(PathBuf),
+}
+
+/// What is said, once, where there is no pasta.
+pub(crate) const NO_PASTA: &str = "pasta is not installed (package passt): the container uses the host's network; \
+    --network none gives it none";
+
+impl Network {
+    /// What `--network` asks for; `programs` is where pasta is looked for.
+    ///
+    /// # Errors
+    /// The text for the user.
+    pub(crate) fn of(host: &HostConfig, programs: &[PathBuf]) -> Result<Self, String> {
+        match host.network_mode.as_str() {
+            "none" => Ok(Self::None),
+            "host" => Ok(Self::Host),
+            "" | "default" | "bridge" | "private" | "pasta" => Ok(match find(programs) {
+                Some(program) => Self::Pasta(program),
+                None => Self::Host,
+            }),
+            other => match other.strip_prefix("container:") {
+                Some(name) => Ok(Self::Container(name.to_owned())),
+                None => Err(format!("network {other} not found")),
+            },
+        }
+    }
+
+    /// Whether the user did not ask for the host's network and gets it.
+    pub(crate) fn is_second_choice(&self, host: &HostConfig) -> bool {
+        *self == Self::Host && host.network_mode != "host"
+    }
+}
+
+fn find(programs: &[PathBuf]) -> Option<PathBuf> {
+    programs.iter().map(|directory| directory.join("pasta")).find(|path| path.is_file())
+}
+
+/// Where programs are looked for: the library reads no environment.
+pub(crate) fn program_directories() -> Vec<PathBuf> {
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from).into()
+}
+
+/// Connects the network namespace of process `pid`. The program given back ends with it, or when it is killed.
+pub(crate) fn connect(program: &Path, pid: i32, host: &HostConfig) -> Result<Child, String> {
+    let mut command = Command::new(program);
+    command.args(["--config-net", "--foreground", "--quiet", "--no-map-gw", "-T", "none", "-U", "none"]);
+    for (flag, protocol) in [("-t", "tcp"), ("-u", "udp")] {
+        let ports = published(host, protocol);
+        if ports.is_empty() {
+            command.args([flag, "none"]);
+        }
+        for port in ports {
+            command.arg(flag).arg(port);
+        }
+    }
+    command.arg("--netns").arg(format!("/proc/{pid}/ns/net"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
+    // It says nothing when it is ready: its interface appearing does.
+    for _ in 0..200 {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Err(format!("{} ended with {status}", program.display()));
+        }
+        let devices = std::fs::read_to_string(format!("/proc/{pid}/net/dev")).unwrap_or_default();
+        if devices.lines().skip(2).any(|line| !line.trim_start().starts_with("lo:")) {
+            return Ok(child);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    Err(format!("{} did not connect the container within a second", program.display()))
+}
+
+/// Published ports in pasta's words, `[address/]host:container`.
+fn published(host: &HostConfig, protocol: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for (port, bindings) in host.port_bindings.iter().flatten() {
+        let (number, kind) = port.split_once('/').unwrap_or((port, "tcp"));
+        if kind != protocol {
+            continue;
+        }
+        for binding in bindings {
+            let outside = if binding.host_port.is_empty() { number } else { &binding.host_port };
+            let address = match binding.host_ip.as_str() {
+                "" | "0.0.0.0" | "::" => String::new(),
+                address => format!("{address}/"),
+            };
+            all.push(format!("{address}{outside}:{number}"));
+        }
+    }
+    all
+}
+
+/// The content of /etc/hosts.
+pub(crate) fn hosts(network: &Network, host: &HostConfig, name: &str, of_host: &str) -> String {
+    const STANDARD: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n\
+        ff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
+    let mut text = if *network == Network::Host { of_host.to_owned() } else { STANDARD.to_owned() };
+    for entry in host.extra_hosts.iter().flatten() {
+        if let Some((name, address)) = entry.split_once([':', '=']) {
+            let address = if address == "host-gateway" { "127.0.0.1" } else { address.trim_matches(['[', ']']) };
+            let _ = writeln!(text, "{address}\t{name}");
+        }
+    }
+    if matches!(network, Network::Pasta(_)) {
+        let _ = writeln!(text, "127.0.1.1\t{name}");
+    }
+    text
+}
+
+/// The content of /etc/resolv.conf: the host's, or what `--dns` and its likes say instead.
+pub(crate) fn resolv_conf(network: &Network, host: &HostConfig, of_host: &str) -> String {
+    let given = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+    let (servers, search, options) = (given(&host.dns), given(&host.dns_search), given(&host.dns_options));
+    // A server on the host's loopback interface cannot be reached from another network.
+    let unreachable = |line: &str| {
+        let address = line.strip_prefix("nameserver").map(str::trim);
+        *network != Network::Host && address.is_some_and(|address| address.starts_with("127.") || address == "::1")
+    };
+    let mut text = String::new();
+    for line in of_host.lines().map(str::trim) {
+        let replaced = (!servers.is_empty() && line.starts_with("nameserver"))
+            || (!search.is_empty() && (line.starts_with("search") || line.starts_with("domain")))
+            || (!options.is_empty() && line.starts_with("options"));
+        if !replaced && !unreachable(line) && !line.is_empty() {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    for server in servers {
+        let _ = writeln!(text, "nameserver {server}");
+    }
+    if !search.is_empty() && search != ["."] {
+        let _ = writeln!(text, "search {}", search.join(" "));
+    }
+    if !options.is_empty() {
+        let _ = writeln!(text, "options {}", options.join(" "));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::host_config::PortBinding;
+    use super::*;
+
+    #[test]
+    fn modes() {
+        let of = |mode: &str| Network::of(&HostConfig { network_mode: mode.into(), ..HostConfig::default() }, &[]);
+        assert_eq!(of("none"), Ok(Network::None));
+        assert_eq!(of("default"), Ok(Network::Host));
+        assert_eq!(of("container:x"), Ok(Network::Container("x".into())));
+        assert_eq!(of("nope"), Err("network nope not found".into()));
+    }
+
+    #[test]
+    fn ports_in_pasta_s_words() {
+        let binding = |ip: &str, port: &str| PortBinding { host_ip: ip.into(), host_port: port.into() };
+        let bindings = [
+            ("80/tcp".to_owned(), vec![binding("", "8080"), binding("127.0.0.1", "81")]),
+            ("53/udp".to_owned(), vec![binding("0.0.0.0", "53")]),
+        ];
+        let host = HostConfig { port_bindings: Some(bindings.into()), ..HostConfig::default() };
+        assert_eq!(published(&host, "tcp"), ["8080:80", "127.0.0.1/81:80"]);
+        assert_eq!(published(&host, "udp"), ["53:53"]);
+    }
+
+    #[test]
+    fn name_servers() {
+        let mut host = HostConfig::default();
+        let of_host = "# x\nnameserver 127.0.0.53\nnameserver 10.0.0.1\nsearch a b\n";
+        assert_eq!(resolv_conf(&Network::None, &host, of_host), "# x\nnameserver 10.0.0.1\nsearch a b\n");
+        assert!(resolv_conf(&Network::Host, &host, of_host).contains("127.0.0.53"));
+        host.dns = Some(vec!["9.9.9.9".into()]);
+        host.dns_search = Some(vec![".".into()]);
+        assert_eq!(resolv_conf(&Network::None, &host, of_host), "# x\nnameserver 9.9.9.9\n");
+    }
+}

@@ -1,0 +1,126 @@
+//! What a running container has on disk besides Docker's files: `outcrop/run/<id>/` of the data root.
+//!
+//! ```text
+//! lock            held by the shim while it lives
+//! attach.sock     where it talks to clients
+//! config.json     the OCI bundle
+//! process.json    who the first process is: PID and start time
+//! shim.log        what the shim had to say
+//! runtime/        the OCI runtime's own state
+//! exec/<id>/      the same for each exec
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Doing, Result};
+
+/// The runtime directory of one container.
+#[derive(Clone, Debug)]
+pub(crate) struct RunDirectory(PathBuf);
+
+/// Which process something is: the start time tells it from a later one with the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProcessId {
+    /// Process ID.
+    pub(crate) pid: i32,
+    /// Start in clock ticks since the machine's (field 22 of `/proc/<pid>/stat`).
+    pub(crate) start: u64,
+}
+
+impl RunDirectory {
+    /// That of container `id` in the data root `root`.
+    pub(crate) fn of(root: &Path, id: &str) -> Self {
+        Self(root.join("outcrop/run").join(id))
+    }
+
+    /// Its path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A file in it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// The directory of one exec.
+    pub(crate) fn exec(&self, exec: &str) -> PathBuf {
+        self.0.join("exec").join(exec)
+    }
+
+    /// Makes it.
+    pub(crate) fn create(&self) -> Result<()> {
+        make(&self.0)
+    }
+
+    /// Whether a shim lives.
+    pub(crate) fn has_shim(&self) -> bool {
+        shim_lives(&self.0)
+    }
+
+    /// Removes it with all that is in it.
+    pub(crate) fn remove(&self) -> Result<()> {
+        match fs::remove_dir_all(&self.0) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).doing("remove", &self.0),
+            _ => Ok(()),
+        }
+    }
+
+    /// The first process as it was noted at the start, if that very one still lives.
+    pub(crate) fn process(&self) -> Option<ProcessId> {
+        let bytes = fs::read(self.file("process.json")).ok()?;
+        let process: ProcessId = serde_json::from_slice(&bytes).ok()?;
+        process.lives().then_some(process)
+    }
+}
+
+/// Makes a directory for its owner alone, with its parents.
+pub(crate) fn make(path: &Path) -> Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).doing("create", path)
+}
+
+/// Whether the shim whose directory is `here` lives.
+pub(crate) fn shim_lives(here: &Path) -> bool {
+    let Ok(lock) = File::options().append(true).open(here.join("lock")) else { return false };
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+impl ProcessId {
+    /// That of a living process.
+    pub(crate) fn of(pid: i32) -> Option<Self> {
+        Some(Self { pid, start: start_of(pid)? })
+    }
+
+    /// Whether that very process lives.
+    pub(crate) fn lives(self) -> bool {
+        start_of(self.pid) == Some(self.start)
+    }
+}
+
+/// Start time of a process that is no zombie.
+fn start_of(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in parentheses and may hold anything, also parentheses.
+    let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_are_told_apart() {
+        let own = ProcessId::of(std::process::id() as i32).expect("this process");
+        assert!(own.lives());
+        assert!(!ProcessId { start: own.start + 1, ..own }.lives());
+        assert_eq!(ProcessId::of(i32::MAX), None);
+    }
+}

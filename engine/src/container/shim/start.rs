@@ -1,0 +1,345 @@
+//! Starting a container: mounts, files, user, bundle, process, network.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+
+use super::Task;
+use super::pump::Pump;
+use super::runtime::{Order, Runtime};
+use crate::container::bundle::{Bundle, Rights};
+use crate::container::capability;
+use crate::container::executor::Runner;
+use crate::container::host_config::HostConfig;
+use crate::container::log_file::LogFile;
+use crate::container::mounting::Sources;
+use crate::container::namespace::{Namespace, Namespaces};
+use crate::container::network::{self, Network};
+use crate::container::record::{Directory, Record, replace};
+use crate::container::run_directory::{ProcessId, RunDirectory};
+use crate::container::{seccomp, state, user};
+use crate::driver::Driver;
+use crate::driver::overlay2::Overlay2;
+use crate::sys::{beneath, node, program};
+
+/// Largest /etc/passwd or /etc/group that is read, in bytes.
+const LARGEST: u64 = 8 << 20;
+
+/// A container that was started.
+pub(super) struct Running {
+    /// Its first process.
+    pub(super) pid: rustix::process::Pid,
+    /// What connects its network.
+    pub(super) helper: Option<Child>,
+}
+
+/// What is the same for each start of one container.
+pub(super) struct Container<'a> {
+    pub(super) task: &'a Task,
+    pub(super) run: &'a RunDirectory,
+    pub(super) directory: Directory,
+    pub(super) rootfs: PathBuf,
+    /// Whether this process has mounts of its own already.
+    pub(super) own_mounts: bool,
+    /// What its mounts show.
+    pub(super) sources: Sources,
+}
+
+impl<'a> Container<'a> {
+    /// Looks up where everything is.
+    pub(super) fn new(task: &'a Task, run: &'a RunDirectory) -> Result<Self, String> {
+        let directory = Directory::of(&task.root, &task.id);
+        let rootfs = task.root.join("overlay2").join(mount_id(task)?).join("merged");
+        Ok(Self { task, run, directory, rootfs, own_mounts: false, sources: Sources::default() })
+    }
+
+    /// The order that the runtime gets.
+    pub(super) fn order<'b>(&'b self, record: &Record, runtime: &'b Runtime, runner: Runner) -> Order<'b> {
+        Order {
+            runtime,
+            id: &self.task.id,
+            bundle: self.run.path(),
+            process: None,
+            state: self.run.path(),
+            scratch: self.run.path(),
+            tty: record.config.tty,
+            stdin: record.config.open_stdin,
+            stdin_once: record.config.stdin_once,
+            runner,
+        }
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// The text for the user. Nothing is left running; what is mounted goes with [`Container::unmount`].
+    pub(super) fn start(&mut self, pump: &mut Pump) -> Result<Running, String> {
+        let mut record = self.directory.record().map_err(|error| error.to_string())?;
+        let host = self.directory.host_config().map_err(|error| error.to_string())?;
+        let runtime = Runtime::named(&host.runtime)?;
+        self.mount(&record)?;
+        if self.own_mounts {
+            self.sources.stage(&self.task.root, self.run, &mut record)?;
+        }
+        let network = Network::of(&host, &network::program_directories())?;
+        let namespaces = self.namespaces(&host, &network)?;
+        let record = self.write_files(record, &host, &network)?;
+        let root = File::open(&self.rootfs).map_err(|error| format!("{}: {error}", self.rootfs.display()))?;
+        make_directories(&root, record.config.working_dir.as_bytes())?;
+        let user = who(&root, &record.config.user, host.group_add.as_deref().unwrap_or_default())?;
+        let rights = Rights::of(&host)?;
+        let bundle = Bundle {
+            record: &record,
+            host: &host,
+            rootfs: &self.rootfs,
+            user: &user,
+            namespaces: &namespaces,
+            rights: &rights,
+            embedded: runtime == Runtime::Embedded,
+            rootless: self.task.rootless,
+        };
+        let spec = serde_json::to_vec(&bundle.to_json()?).map_err(|error| error.to_string())?;
+        fs::write(self.run.file("config.json"), spec).map_err(|error| error.to_string())?;
+        let runner =
+            Runner { init: host.init == Some(true), loopback: namespaces.new_network(), ..runner(&rights, user.uid) };
+        if runtime != Runtime::Embedded {
+            // It starts the process as its own child and leaves it to the nearest reaper.
+            rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(|error| error.to_string())?;
+        }
+        let log = LogFile::open(Path::new(&record.log_path), &host.log_config)
+            .map_err(|error| format!("failed to initialize logging driver: {error}"))?;
+        let order = self.order(&record, &runtime, runner);
+        let started = order.create().map_err(|error| create_failed(&error))?;
+        let pid = started.pid;
+        pump.attach(started.pipes, Some(log), started.descriptor);
+        let ready = self.connect(&network, pid.as_raw_nonzero().get(), &host).and_then(|helper| {
+            order.go()?;
+            Ok(helper)
+        });
+        match ready {
+            Ok(helper) => Ok(Running { pid, helper }),
+            Err(error) => {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+                let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+                pump.drain();
+                let _ = order.delete();
+                Err(error)
+            }
+        }
+    }
+
+    fn connect(&self, network: &Network, pid: i32, host: &HostConfig) -> Result<Option<Child>, String> {
+        if let Some(process) = ProcessId::of(pid) {
+            let text = serde_json::to_vec(&process).map_err(|error| error.to_string())?;
+            replace(&self.run.file("process.json"), &text, 0o600).map_err(|error| error.to_string())?;
+        }
+        match network {
+            Network::Pasta(program) => network::connect(program, pid, host).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Mounts the root file system where only this process and the container see it; where the container is to share its
+    /// mounts with the host, where all see it.
+    fn mount(&mut self, record: &Record) -> Result<(), String> {
+        let shared = record.mount_points.values().any(|point| point.propagation.ends_with("shared"));
+        if !self.own_mounts {
+            self.sources = Sources::attach(&self.task.root, record)?;
+        }
+        if !self.own_mounts && !shared {
+            program::own_mounts().map_err(|error| format!("cannot make a mount namespace: {error}"))?;
+            self.own_mounts = true;
+        }
+        match fs::create_dir(&self.rootfs) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(format!("cannot create {}: {error}", self.rootfs.display()));
+            }
+            _ => {}
+        }
+        let driver = Overlay2::new(&self.task.root, self.task.rootless);
+        let id = mount_id(self.task)?.parse().map_err(|error| format!("{error}"))?;
+        driver.mount(&id, &self.rootfs).map_err(|error| error.to_string())
+    }
+
+    /// Takes the root file system's mount away.
+    pub(super) fn unmount(&mut self) {
+        self.sources.unstage();
+        let driver = Overlay2::new(&self.task.root, self.task.rootless);
+        let _ = driver.unmount(&self.rootfs);
+        let _ = fs::remove_dir(&self.rootfs);
+    }
+
+    fn namespaces(&self, host: &HostConfig, network: &Network) -> Result<Namespaces, String> {
+        let of = |name: &str| self.process_of(name).map(Namespace::Of);
+        let choose = |mode: &str| match mode.strip_prefix("container:") {
+            Some(name) => of(name),
+            None if mode == "host" => Ok(Namespace::Host),
+            None => Ok(Namespace::New),
+        };
+        // On cgroup version 1 Docker's default is the host's.
+        let cgroup = match host.cgroupns_mode.as_str() {
+            "host" => Namespace::Host,
+            "private" => Namespace::New,
+            _ if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() => Namespace::New,
+            _ => Namespace::Host,
+        };
+        Ok(Namespaces {
+            network: match network {
+                Network::None | Network::Pasta(_) => Namespace::New,
+                Network::Host => Namespace::Host,
+                Network::Container(name) => of(name)?,
+            },
+            pid: choose(&host.pid_mode)?,
+            ipc: choose(&host.ipc_mode)?,
+            uts: choose(&host.uts_mode)?,
+            cgroup,
+        })
+    }
+
+    /// The first process of a running container.
+    fn process_of(&self, name: &str) -> Result<i32, String> {
+        let id = crate::container::lookup::find(&self.task.root, name).map_err(|error| error.to_string())?;
+        let process = RunDirectory::of(&self.task.root, &id).process();
+        process
+            .map(|process| process.pid)
+            .ok_or_else(|| format!("cannot join namespace of a non running container: {name}"))
+    }
+
+    /// Writes hosts, hostname and resolv.conf, and notes where they are.
+    fn write_files(&self, mut record: Record, host: &HostConfig, network: &Network) -> Result<Record, String> {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        if let Network::Container(name) = network {
+            let id = crate::container::lookup::find(&self.task.root, name).map_err(|error| error.to_string())?;
+            let other = Directory::of(&self.task.root, &id).record().map_err(|error| error.to_string())?;
+            record.hosts_path = other.hosts_path;
+            record.resolv_conf_path = other.resolv_conf_path;
+            record.hostname_path = other.hostname_path;
+            record.config.hostname = other.config.hostname;
+        } else {
+            let mut resolver = read("/etc/resolv.conf");
+            if resolver.contains("127.0.0.53") && *network != Network::Host {
+                resolver = fs::read_to_string("/run/systemd/resolve/resolv.conf").unwrap_or(resolver);
+            }
+            let name = record.config.hostname.clone();
+            let files = [
+                ("hosts", network::hosts(network, host, &name, &read("/etc/hosts")), &mut record.hosts_path),
+                ("resolv.conf", network::resolv_conf(network, host, &resolver), &mut record.resolv_conf_path),
+                ("hostname", format!("{name}\n"), &mut record.hostname_path),
+            ];
+            for (file, text, noted) in files {
+                let path = self.directory.file(file);
+                // In place: a restarted container's old mount is gone, and the owner may have changed the mode.
+                fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+                *noted = path.to_string_lossy().into_owned();
+            }
+        }
+        record.log_path = if host.log_config.kind == "none" {
+            String::new()
+        } else {
+            self.directory.file(&format!("{}-json.log", record.id)).to_string_lossy().into_owned()
+        };
+        Ok(record)
+    }
+
+    /// Notes that it runs.
+    pub(super) fn note_start(&self, pid: i32, config: &Record) -> Result<(), String> {
+        self.directory
+            .update(|record| {
+                record.state.running = true;
+                record.state.restarting = false;
+                record.state.paused = false;
+                record.state.oom_killed = false;
+                record.state.dead = false;
+                record.state.pid = pid;
+                record.state.exit_code = 0;
+                record.state.error.clear();
+                record.state.started_at = state::now();
+                record.has_been_started_before = true;
+                record.log_path.clone_from(&config.log_path);
+                record.hosts_path.clone_from(&config.hosts_path);
+                record.hostname_path.clone_from(&config.hostname_path);
+                record.resolv_conf_path.clone_from(&config.resolv_conf_path);
+            })
+            .map_err(|error| error.to_string())
+    }
+
+    /// Where its files are, by their names.
+    pub(super) fn noted_paths(&self, host: &HostConfig, record: &mut Record) {
+        let path = |name: &str| self.directory.file(name).to_string_lossy().into_owned();
+        if !host.network_mode.starts_with("container:") {
+            record.hosts_path = path("hosts");
+            record.resolv_conf_path = path("resolv.conf");
+            record.hostname_path = path("hostname");
+        }
+        if host.log_config.kind != "none" {
+            record.log_path = path(&format!("{}-json.log", record.id));
+        }
+    }
+}
+
+/// What happens inside just before a program with `rights` runs as `uid`.
+pub(crate) fn runner(rights: &Rights, uid: u32) -> Runner {
+    let bounding = capability::bits(rights.capabilities.iter().copied());
+    Runner {
+        bounding,
+        permitted: if uid == 0 { bounding } else { 0 },
+        filter: rights.filter.as_ref().map(seccomp::compile).unwrap_or_default(),
+        no_new_privileges: rights.no_new_privileges,
+        loopback: false,
+        dies_with_shim: true,
+        init: false,
+    }
+}
+
+/// A failure in the words that Docker's clients look at.
+pub(crate) fn create_failed(error: &str) -> String {
+    match error.find("exec: ") {
+        Some(at) => {
+            let why = error[at..].split('\n').next().unwrap_or_default();
+            format!("OCI runtime create failed: unable to start container process: {why}: unknown")
+        }
+        None => format!("OCI runtime create failed: {error}: unknown"),
+    }
+}
+
+/// Who `name` is in the container whose root is `root`.
+pub(crate) fn who(root: impl AsFd, name: &str, groups: &[String]) -> Result<user::User, String> {
+    let read = |path: &str| -> Result<String, String> {
+        let mut text = Vec::new();
+        match beneath::open_file(root.as_fd(), path.as_bytes()) {
+            Ok(file) => {
+                file.take(LARGEST).read_to_end(&mut text).map_err(|error| format!("{path}: {error}"))?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(format!("{path} of the container: {error}")),
+        }
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    };
+    user::resolve(name, groups, &read("etc/passwd")?, &read("etc/group")?)
+}
+
+/// Makes the working directory where it is missing, resolved inside the container.
+fn make_directories(root: &File, path: &[u8]) -> Result<(), String> {
+    let name = String::from_utf8_lossy(path);
+    let mut done = Vec::new();
+    for part in path.split(|&b| b == b'/').filter(|part| !part.is_empty() && *part != b".") {
+        let parent = beneath::open_directory(root, &done).map_err(|error| format!("Cannot mkdir: {name}: {error}"))?;
+        match node::create_directory(&parent, part) {
+            Ok(()) => node::chmod(&parent, part, 0o755).map_err(|error| format!("Cannot mkdir: {name}: {error}"))?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(format!("Cannot mkdir: {name}: {error}")),
+        }
+        if !done.is_empty() {
+            done.push(b'/');
+        }
+        done.extend(part);
+    }
+    beneath::open_directory(root, &done).map(drop).map_err(|_| format!("Cannot mkdir: {name} is not a directory"))
+}
+
+fn mount_id(task: &Task) -> Result<String, String> {
+    let path = task.root.join("image/overlay2/layerdb/mounts").join(&task.id).join("mount-id");
+    fs::read_to_string(&path).map(|id| id.trim().to_owned()).map_err(|error| format!("{}: {error}", path.display()))
+}
