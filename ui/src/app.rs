@@ -1,0 +1,468 @@
+//! The whole: frame, screens, popups, jobs. Messages come in, requests go out, drawing changes nothing.
+
+mod frame;
+mod none;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use crate::action::Action;
+use crate::job::{JobNews, Jobs, State};
+use crate::keymap::{Chord, Keymap, Scope};
+use crate::message::{Data, Message, Request, Server};
+use crate::options::{Connection, Kind, Tried};
+use crate::pen::{Look, Pen};
+use crate::popup::{Confirm, Line, Outcome, Palette, Popup, Text};
+use crate::screen::images::Images;
+use crate::screen::{Context, Log};
+use crate::size::Units;
+use crate::theme::Role;
+
+/// Smallest screen that is used, in cells.
+const LEAST: (u16, u16) = (60, 16);
+
+/// How long a notice stays, at least; the next key takes it away after that.
+const NOTICE: Duration = Duration::from_secs(4);
+
+/// What the caller decided, without the backend.
+pub(crate) struct Setup {
+    pub(crate) connection: Connection,
+    pub(crate) connected: bool,
+    pub(crate) tried: Vec<Tried>,
+    pub(crate) can_embed: bool,
+    pub(crate) keys: Keymap,
+    pub(crate) look: Look,
+    pub(crate) mouse: bool,
+    pub(crate) save_to: std::path::PathBuf,
+    pub(crate) select: Option<String>,
+}
+
+/// Everything on the screen.
+pub(crate) struct App {
+    setup: Setup,
+    area: Rect,
+    images: Images,
+    server: Server,
+    popups: Vec<Popup>,
+    jobs: Jobs,
+    log: Log,
+    notice: Option<(String, Role)>,
+    notice_until: Option<std::time::Instant>,
+    drag: Option<crate::screen::images::Splitter>,
+    requests: Vec<Request>,
+    /// Grows when something opens that destroys, or opens by itself: input typed before it was seen is dropped.
+    pub(crate) epoch: u64,
+    quit: bool,
+}
+
+impl App {
+    pub(crate) fn new(mut setup: Setup) -> Self {
+        if setup.connection.kind == Kind::Archive && setup.connection.read_only.is_none() {
+            setup.connection.read_only = Some("an archive".into());
+        }
+        let mut log = Log::default();
+        log.set_host(setup.connection.docker_host.clone());
+        let mut app = Self {
+            images: Images::new(setup.select.clone()),
+            setup,
+            area: Rect::new(0, 0, 80, 24),
+            server: Server::default(),
+            popups: Vec::new(),
+            jobs: Jobs::default(),
+            log,
+            notice: None,
+            notice_until: None,
+            drag: None,
+            requests: Vec::new(),
+            epoch: 0,
+            quit: false,
+        };
+        if app.setup.connected {
+            app.connect();
+        }
+        app
+    }
+
+    fn connect(&mut self) {
+        self.requests.extend([Request::List, Request::Server, Request::Watch]);
+        self.log.add(&["images"]);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.quit
+    }
+
+    /// What is to be done outside; taken once.
+    pub(crate) fn requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// Whether time alone changes what is shown: only while a job runs.
+    pub(crate) fn needs_tick(&self) -> bool {
+        self.jobs.running().next().is_some()
+    }
+
+    /// Where the panes are: without the two top lines, the bottom line, and air where there is room.
+    fn body(&self) -> Rect {
+        let air = u16::from(self.area.height >= 34);
+        let top = 2 + air;
+        Rect::new(self.area.x, self.area.y + top, self.area.width, self.area.height.saturating_sub(top + 1))
+    }
+
+    fn is_too_small(&self) -> bool {
+        self.area.width < LEAST.0 || self.area.height < LEAST.1
+    }
+
+    fn scope(&self) -> Scope {
+        self.images.scope()
+    }
+
+    /// Runs `work` with what a screen may touch.
+    fn with<T>(&mut self, work: impl FnOnce(&mut Images, &mut Context<'_>) -> T) -> T {
+        let area = self.body();
+        let popups = self.popups.len();
+        let mut cx = Context {
+            look: &self.setup.look,
+            jobs: &mut self.jobs,
+            requests: &mut self.requests,
+            popups: &mut self.popups,
+            log: &mut self.log,
+            area,
+            read_only: self.setup.connection.read_only.as_deref(),
+            save_to: &self.setup.save_to,
+            notice: &mut self.notice,
+        };
+        let out = work(&mut self.images, &mut cx);
+        self.images.settle(&mut cx);
+        if self.popups.len() > popups && matches!(self.popups.last(), Some(Popup::Confirm(_))) {
+            self.epoch += 1;
+        }
+        out
+    }
+
+    /// Takes a message; says whether the screen may look different now.
+    pub(crate) fn update(&mut self, message: Message) -> bool {
+        let had_notice = self.notice.clone();
+        let changed = match message {
+            Message::Key(key) => self.key(key),
+            Message::Mouse(event) => self.mouse(event),
+            Message::Paste(text) => self.paste(&text),
+            Message::Resize(width, height) => {
+                self.area = Rect::new(0, 0, width, height);
+                true
+            }
+            Message::Data(data) => self.data(data),
+            Message::Job(id, news) => {
+                let progress = matches!(news, JobNews::Progress { .. });
+                self.job(id, news);
+                // Progress is seen with the next tick; a thousand reports a second need no thousand frames.
+                !progress
+            }
+            Message::Waited(token) => {
+                self.with(|images, cx| images.waited(token, cx));
+                true
+            }
+            Message::Opened(..) => true,
+        };
+        self.agreed();
+        if self.notice != had_notice {
+            self.notice_until = Some(std::time::Instant::now() + NOTICE);
+        }
+        changed
+    }
+
+    fn data(&mut self, data: Data) -> bool {
+        match data {
+            Data::Server(server) => self.server = server,
+            Data::Images(rows) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
+                self.with(|images, cx| images.set_rows(rows, now, cx));
+            }
+            Data::Details(details) => self.with(|images, cx| images.set_details(details, cx.look)),
+            Data::Content { image, reading } => self.with(|images, cx| images.set_content(&image, reading, cx)),
+            Data::Rows { generation, rows } => self.with(|images, cx| images.set_built(generation, rows, cx)),
+            Data::Found { generation, nodes, total } => {
+                self.with(|images, cx| images.set_found(generation, nodes, total, cx));
+            }
+            Data::Peek { generation, result } => {
+                if self.images.file.generation != generation {
+                    return false;
+                }
+                self.images.file.peek = Some(result);
+            }
+            Data::Differences { left, right, list } => self.images.set_differences(&left, &right, list),
+            Data::Show { title, lines } => {
+                self.popups.push(Popup::Text(Text::new(title, lines).wide()));
+                self.epoch += 1;
+            }
+            Data::Conflict { references, why } => self.with(|_, cx| ask_force(references, &why, cx)),
+            Data::Changed => {
+                self.requests.push(Request::List);
+                return false;
+            }
+            Data::Notice(text) => self.notice = Some((text, Role::Text)),
+            Data::Failed(text) => self.notice = Some((text, Role::Bad)),
+            Data::Connected(connection) => {
+                self.setup.connection = *connection;
+                self.setup.connected = true;
+                self.epoch += 1;
+                self.connect();
+            }
+        }
+        true
+    }
+
+    fn job(&mut self, id: crate::job::JobId, news: JobNews) {
+        if let Some(job) = self.jobs.news(id, news) {
+            match &job.state {
+                State::Done(text) if !job.quiet => self.notice = Some((format!("{}: {text}", job.title), Role::Good)),
+                State::Failed(text) => self.notice = Some((text.clone(), Role::Bad)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Gives what a dialog agreed to its job.
+    fn agreed(&mut self) {
+        for request in &mut self.requests {
+            match request {
+                Request::RemoveAsked { references, force } => {
+                    let (job, cancel) = self.jobs.start(format!("remove {}", references.join(" ")), false);
+                    let references = std::mem::take(references);
+                    let mut arguments = if *force { vec!["rmi", "-f"] } else { vec!["rmi"] };
+                    arguments.extend(references.iter().map(String::as_str));
+                    self.log.add(&arguments);
+                    *request = Request::Remove { job, cancel, references, force: *force };
+                }
+                Request::PruneAsked => {
+                    let (job, _) = self.jobs.start("prune images", false);
+                    self.log.add(&["image", "prune", "-f"]);
+                    *request = Request::Prune { job };
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent) -> bool {
+        if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
+            self.quit = true;
+            return true;
+        }
+        if self.notice_until.is_some_and(|t| t <= std::time::Instant::now()) {
+            self.notice = None;
+        }
+        if self.is_too_small() {
+            if key.code == KeyCode::Char('q') {
+                self.quit = true;
+            }
+            return true;
+        }
+        let area = self.area;
+        if let Some(popup) = self.popups.last_mut() {
+            let outcome = popup.key(key, &self.setup.keys, area);
+            self.outcome(outcome);
+            return true;
+        }
+        match self.setup.keys.action(self.scope(), Chord::of(key)) {
+            Some(action) => self.act(action),
+            None => return false,
+        }
+        true
+    }
+
+    fn paste(&mut self, text: &str) -> bool {
+        let Some(popup) = self.popups.last_mut() else { return false };
+        let outcome = popup.paste(text);
+        self.outcome(outcome);
+        true
+    }
+
+    fn outcome(&mut self, outcome: Outcome) {
+        if !matches!(outcome, Outcome::Stays | Outcome::Typed(..)) {
+            self.popups.pop();
+        }
+        match outcome {
+            Outcome::Stays | Outcome::Closes => {}
+            Outcome::Does(action) => self.act(action),
+            Outcome::Requests(requests) => self.requests.extend(requests),
+            Outcome::Chose(choice) => self.with(|images, cx| images.chose(&choice, cx)),
+            Outcome::Typed(purpose, text) => self.with(|images, cx| images.typed(&purpose, &text, cx)),
+            Outcome::Entered(purpose, text) => self.with(|images, cx| images.entered(purpose, &text, cx)),
+            Outcome::Left(purpose) => self.with(|images, cx| images.left(&purpose, cx)),
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        if !self.setup.connected
+            && !matches!(
+                action,
+                Action::Quit | Action::Help | Action::Embedded | Action::Redraw | Action::Mouse | Action::Palette
+            )
+        {
+            if action == Action::Open {
+                self.act(Action::Embedded);
+            }
+            return;
+        }
+        match action {
+            Action::Quit => self.quit = true,
+            Action::Palette => self.popups.push(Popup::Palette(Palette::new(self.scope()))),
+            Action::Help => self.popups.push(Popup::Text(self.help())),
+            Action::Log => {
+                let mut lines = self.log.lines();
+                if lines.is_empty() {
+                    lines.push(Line::of("nothing was done yet", Role::Dim));
+                }
+                self.popups.push(Popup::Text(Text::new("What was done, as docker would say it", lines).at_end()));
+            }
+            Action::Jobs => self.popups.push(Popup::Text(self.job_list())),
+            Action::CancelJob => match self.jobs.cancel_newest() {
+                Some((id, title)) => {
+                    self.images.cancelled(id);
+                    self.notice = Some((format!("cancelled: {title}"), Role::Text));
+                }
+                None => self.notice = Some(("no job runs".into(), Role::Dim)),
+            },
+            Action::Mouse => {
+                self.setup.mouse = !self.setup.mouse;
+                let text = if self.setup.mouse {
+                    "the mouse works here again"
+                } else {
+                    "the mouse selects text; m takes it back"
+                };
+                self.notice = Some((text.into(), Role::Text));
+                self.requests.push(Request::Mouse(self.setup.mouse));
+            }
+            Action::Units => {
+                let units = &mut self.setup.look.units;
+                *units = if *units == Units::Decimal { Units::Binary } else { Units::Decimal };
+            }
+            Action::Redraw => self.requests.push(Request::Redraw),
+            Action::Refresh => self.requests.extend([Request::List, Request::Server]),
+            Action::Embedded => {
+                if !self.setup.connected && self.setup.can_embed {
+                    self.requests.push(Request::OpenEmbedded);
+                }
+            }
+            action => {
+                self.with(|images, cx| images.act(action, cx));
+            }
+        }
+    }
+
+    fn help(&self) -> Text {
+        let scope = self.scope();
+        let mut lines = Vec::new();
+        for scope in [scope, Scope::Global] {
+            if !lines.is_empty() {
+                lines.push(Line::default());
+            }
+            lines.push(Line::of(scope.title(), Role::Strong));
+            for (action, keys) in self.setup.keys.bound(scope) {
+                lines.push(Line::of(format!("  {keys:<17}"), Role::Accent).and(action.describe(), Role::Text));
+            }
+        }
+        Text::new(format!("Keys: {}", scope.title()), lines)
+    }
+
+    fn job_list(&self) -> Text {
+        let mut lines: Vec<Line> = self
+            .jobs
+            .all()
+            .iter()
+            .rev()
+            .map(|job| {
+                let (state, role) = match &job.state {
+                    State::Running => (job.percent().map_or("running".into(), |p| format!("{p} %")), Role::Accent),
+                    State::Done(text) => (text.clone(), Role::Good),
+                    State::Failed(text) => (text.clone(), Role::Bad),
+                    State::Cancelled => ("cancelled".into(), Role::Dim),
+                };
+                Line::plain(format!("{:<40} ", job.title)).and(state, role)
+            })
+            .collect();
+        if lines.is_empty() {
+            lines.push(Line::of("no jobs yet", Role::Dim));
+        }
+        Text::new("Jobs", lines)
+    }
+
+    fn mouse(&mut self, event: MouseEvent) -> bool {
+        if self.is_too_small() || matches!(event.kind, MouseEventKind::Moved) {
+            return false;
+        }
+        let lines = match event.kind {
+            MouseEventKind::ScrollUp => -3,
+            MouseEventKind::ScrollDown => 3,
+            _ => 0,
+        };
+        let area = self.area;
+        if let Some(popup) = self.popups.last_mut() {
+            if lines != 0 {
+                popup.wheel(lines, area);
+            }
+            return lines != 0;
+        }
+        if event.kind == MouseEventKind::Down(MouseButton::Left) && event.row == self.area.y + 1 {
+            self.click_tabs(event.column);
+            return true;
+        }
+        let mut drag = self.drag;
+        self.with(|images, cx| images.mouse(event, &mut drag, cx));
+        self.drag = drag;
+        true
+    }
+
+    /// Draws everything.
+    pub(crate) fn draw(&self, frame: &mut Frame<'_>) {
+        let area = frame.area();
+        let mut pen = Pen::new(frame.buffer_mut(), &self.setup.look);
+        if area.width < LEAST.0 || area.height < LEAST.1 {
+            let text = pen.look.style(Role::Text);
+            let wish = format!("outcrop wants {}x{} or more", LEAST.0, LEAST.1);
+            pen.text(area.x, area.y, area.width, &wish, text);
+            pen.text(
+                area.x,
+                area.y + 1,
+                area.width,
+                &format!("this terminal has {}x{}", area.width, area.height),
+                text,
+            );
+            return;
+        }
+        self.draw_frame(&mut pen);
+        if self.setup.connected {
+            self.images.draw(&mut pen, self.body());
+        } else {
+            self.draw_no_engine(&mut pen, self.body());
+        }
+        let mut cursor = None;
+        for popup in &self.popups {
+            cursor = popup.draw(&mut pen, self.area, &self.setup.keys);
+        }
+        if let Some(position) = cursor {
+            frame.set_cursor_position(position);
+        }
+    }
+}
+
+/// Asks for a forced removal: the name has to be typed.
+fn ask_force(references: Vec<String>, why: &str, cx: &mut Context<'_>) {
+    let Some(first) = references.first().cloned() else { return };
+    let mut arguments = vec!["rmi", "-f"];
+    arguments.extend(references.iter().map(String::as_str));
+    let mut lines: Vec<Line> = crate::safe_text::wrap(why, 72).into_iter().map(|l| Line::of(l, Role::Bad)).collect();
+    lines.extend([
+        Line::default(),
+        Line::plain("Removing it by force takes its names away; containers keep their layers."),
+        Line::default(),
+        Line::of(cx.log.command(&arguments), Role::Dim),
+    ]);
+    let request = Request::RemoveAsked { references, force: true };
+    cx.popups
+        .push(Popup::Confirm(Confirm::new(format!("Remove {first} by force?"), lines, vec![request]).typing(first)));
+}

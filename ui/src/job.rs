@@ -1,0 +1,164 @@
+//! Slow work: each with its progress, its rate and a way to cancel it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Names a job of this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct JobId(pub(crate) u64);
+
+/// Asks a job to end; shared between the screen and the work.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    pub(crate) fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// News of a job.
+#[derive(Clone, Debug)]
+pub(crate) enum JobNews {
+    /// `done` of `total` (0 unknown), in bytes.
+    Progress { done: u64, total: u64, what: Option<String> },
+    /// It is over; the text says what came of it.
+    Done(String),
+    /// It failed; the text says why.
+    Failed(String),
+}
+
+/// How far a job is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Running,
+    Done(String),
+    Failed(String),
+    Cancelled,
+}
+
+/// One piece of slow work.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) id: JobId,
+    pub(crate) title: String,
+    pub(crate) state: State,
+    pub(crate) done: u64,
+    pub(crate) total: u64,
+    pub(crate) what: String,
+    pub(crate) rate: u64,
+    /// Whether it is shown only when it takes long: reading files of an image one passes by.
+    pub(crate) quiet: bool,
+    started: Instant,
+    cancel: Cancel,
+}
+
+impl Job {
+    pub(crate) fn is_running(&self) -> bool {
+        self.state == State::Running
+    }
+
+    /// Percent, where the whole is known.
+    pub(crate) fn percent(&self) -> Option<u64> {
+        (self.total > 0).then(|| (u128::from(self.done) * 100 / u128::from(self.total)).min(100) as u64)
+    }
+}
+
+/// Most finished jobs remembered.
+const REMEMBERED: usize = 50;
+
+/// All jobs of this run, the newest last.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    list: Vec<Job>,
+    next: u64,
+}
+
+impl Jobs {
+    pub(crate) fn start(&mut self, title: impl Into<String>, quiet: bool) -> (JobId, Cancel) {
+        self.next += 1;
+        let (id, cancel) = (JobId(self.next), Cancel::default());
+        self.list.push(Job {
+            id,
+            title: title.into(),
+            state: State::Running,
+            done: 0,
+            total: 0,
+            what: String::new(),
+            rate: 0,
+            quiet,
+            started: Instant::now(),
+            cancel: cancel.clone(),
+        });
+        if self.list.len() > REMEMBERED
+            && let Some(at) = self.list.iter().position(|j| !j.is_running())
+        {
+            self.list.remove(at);
+        }
+        (id, cancel)
+    }
+
+    /// Takes news; gives the job when it has just ended. News of a cancelled job are dropped.
+    pub(crate) fn news(&mut self, id: JobId, news: JobNews) -> Option<&Job> {
+        let job = self.list.iter_mut().find(|j| j.id == id && j.is_running())?;
+        match news {
+            JobNews::Progress { done, total, what } => {
+                job.done = done;
+                job.total = total.max(job.total);
+                if let Some(what) = what {
+                    job.what = what;
+                }
+                let millis = job.started.elapsed().as_millis().max(1);
+                job.rate = (u128::from(done) * 1000 / millis) as u64;
+                return None;
+            }
+            JobNews::Done(text) => job.state = State::Done(text),
+            JobNews::Failed(text) => job.state = State::Failed(text),
+        }
+        Some(job)
+    }
+
+    pub(crate) fn cancel(&mut self, id: JobId) {
+        if let Some(job) = self.list.iter_mut().find(|j| j.id == id && j.is_running()) {
+            job.cancel.cancel();
+            job.state = State::Cancelled;
+        }
+    }
+
+    /// Cancels the newest running job; gives its title.
+    pub(crate) fn cancel_newest(&mut self) -> Option<(JobId, String)> {
+        let (id, title) = self.running().last().map(|j| (j.id, j.title.clone()))?;
+        self.cancel(id);
+        Some((id, title))
+    }
+
+    pub(crate) fn running(&self) -> impl DoubleEndedIterator<Item = &Job> {
+        self.list.iter().filter(|j| j.is_running())
+    }
+
+    pub(crate) fn all(&self) -> &[Job] {
+        &self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancelled_job_says_nothing_more() {
+        let mut jobs = Jobs::default();
+        let (a, cancel) = jobs.start("load", false);
+        assert!(jobs.news(a, JobNews::Progress { done: 50, total: 100, what: None }).is_none());
+        assert_eq!(jobs.all()[0].percent(), Some(50));
+        assert_eq!(jobs.cancel_newest().map(|(_, title)| title).as_deref(), Some("load"));
+        assert!(cancel.is_cancelled());
+        assert!(jobs.news(a, JobNews::Done("x".into())).is_none());
+        assert_eq!(jobs.running().count(), 0);
+    }
+}

@@ -1,0 +1,109 @@
+//! What opens over the screen: a stack, of which the top one has the keys.
+
+mod confirm;
+mod input;
+mod menu;
+mod palette;
+mod text;
+
+use crossterm::event::KeyEvent;
+use ratatui::layout::Rect;
+
+use crate::action::Action;
+use crate::keymap::{Keymap, Scope};
+use crate::message::Request;
+use crate::pen::Pen;
+use crate::theme::Role;
+
+pub(crate) use confirm::Confirm;
+pub(crate) use input::{Input, Purpose};
+pub(crate) use menu::{Choice, Menu};
+pub(crate) use palette::Palette;
+pub(crate) use text::{Line, Text};
+
+/// One of them.
+pub(crate) enum Popup {
+    Text(Text),
+    Confirm(Confirm),
+    Input(Input),
+    Menu(Menu),
+    Palette(Palette),
+}
+
+/// What came of a key in a popup.
+pub(crate) enum Outcome {
+    /// It stays.
+    Stays,
+    /// It closes.
+    Closes,
+    /// It closes, and this is to be done.
+    Does(Action),
+    /// It closes, and these requests go out.
+    Requests(Vec<Request>),
+    /// It closes with a choice of a menu.
+    Chose(Choice),
+    /// Its text changed.
+    Typed(Purpose, String),
+    /// It closes with a text.
+    Entered(Purpose, String),
+    /// It closes without one.
+    Left(Purpose),
+}
+
+impl Popup {
+    pub(crate) fn key(&mut self, key: KeyEvent, keys: &Keymap, area: Rect) -> Outcome {
+        match self {
+            Self::Text(popup) => popup.key(key, keys, area),
+            Self::Confirm(popup) => popup.key(key, keys, area),
+            Self::Input(popup) => popup.key(key),
+            Self::Menu(popup) => popup.key(key, keys),
+            Self::Palette(popup) => popup.key(key, keys, area),
+        }
+    }
+
+    pub(crate) fn paste(&mut self, text: &str) -> Outcome {
+        match self {
+            Self::Input(popup) => popup.paste(text),
+            Self::Palette(popup) => popup.paste(text),
+            _ => Outcome::Stays,
+        }
+    }
+
+    pub(crate) fn wheel(&mut self, lines: isize, area: Rect) {
+        match self {
+            Self::Text(popup) => popup.wheel(lines, area),
+            Self::Palette(popup) => popup.wheel(lines, area),
+            _ => {}
+        }
+    }
+
+    /// Draws it over `area`; gives where the text cursor is.
+    pub(crate) fn draw(&self, pen: &mut Pen<'_>, area: Rect, keys: &Keymap) -> Option<(u16, u16)> {
+        match self {
+            Self::Text(popup) => popup.draw(pen, area),
+            Self::Confirm(popup) => popup.draw(pen, area, keys),
+            Self::Input(popup) => return Some(popup.draw(pen, area)),
+            Self::Menu(popup) => popup.draw(pen, area),
+            Self::Palette(popup) => return Some(popup.draw(pen, area, keys)),
+        }
+        None
+    }
+}
+
+/// A box in the middle of `area`, at most as large as it.
+fn centred(area: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(area.width), height.min(area.height));
+    Rect::new(area.x + (area.width - width) / 2, area.y + (area.height - height) / 2, width, height)
+}
+
+/// Empties the box and frames it.
+fn open_box(pen: &mut Pen<'_>, area: Rect, title: &str) -> Rect {
+    pen.clear(area);
+    let style = pen.look.style(Role::Strong);
+    pen.frame(area, &[(title, style)], true)
+}
+
+/// Whether a key does `action` in a popup; esc always goes back.
+fn action(key: KeyEvent, keys: &Keymap, scope: Scope) -> Option<Action> {
+    keys.action(scope, crate::keymap::Chord::of(key))
+}

@@ -1,0 +1,125 @@
+//! A line of text asked for: in the bottom line for filters, in a box for names and files.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::layout::Rect;
+
+use crate::pen::Pen;
+use crate::popup::{Outcome, centred, open_box};
+use crate::safe_text;
+use crate::theme::Role;
+use crate::widget::edit::Edit;
+
+/// What the text is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Filter of the images.
+    Filter,
+    /// Search in the file tree.
+    Find,
+    /// A further name of an image.
+    Tag { image: String },
+    /// An archive to load.
+    Load,
+    /// Where to save images.
+    SaveImages { references: Vec<String>, size: u64 },
+    /// Where to save a file of a layer.
+    SaveFile { layer: usize, path: Vec<u8> },
+}
+
+impl Purpose {
+    fn is_prompt(&self) -> bool {
+        matches!(self, Self::Filter | Self::Find)
+    }
+}
+
+/// The field.
+pub(crate) struct Input {
+    title: String,
+    hint: String,
+    edit: Edit,
+    purpose: Purpose,
+}
+
+impl Input {
+    pub(crate) fn new(
+        title: impl Into<String>,
+        hint: impl Into<String>,
+        text: impl Into<String>,
+        purpose: Purpose,
+    ) -> Self {
+        Self { title: title.into(), hint: hint.into(), edit: Edit::new(text), purpose }
+    }
+
+    fn is_prompt(&self) -> bool {
+        self.purpose.is_prompt()
+    }
+
+    pub(crate) fn key(&mut self, key: KeyEvent) -> Outcome {
+        match key.code {
+            KeyCode::Esc => Outcome::Left(self.purpose.clone()),
+            KeyCode::Enter => Outcome::Entered(self.purpose.clone(), self.edit.text().to_owned()),
+            _ if self.edit.key(key) => self.changed(),
+            _ => Outcome::Stays,
+        }
+    }
+
+    pub(crate) fn paste(&mut self, text: &str) -> Outcome {
+        self.edit.insert(text);
+        self.changed()
+    }
+
+    fn changed(&self) -> Outcome {
+        if self.is_prompt() {
+            Outcome::Typed(self.purpose.clone(), self.edit.text().to_owned())
+        } else {
+            Outcome::Stays
+        }
+    }
+
+    pub(crate) fn draw(&self, pen: &mut Pen<'_>, area: Rect) -> (u16, u16) {
+        let (dim, key) = (pen.look.style(Role::Dim), pen.look.style(Role::Accent));
+        if self.is_prompt() {
+            let y = area.bottom().saturating_sub(1);
+            let line = Rect::new(area.x, y, area.width, 1);
+            pen.clear(line);
+            let used = pen.pieces(area.x + 1, y, area.width.saturating_sub(1), &[(&self.title, key), (" ", dim)]);
+            let end = self.field(pen, area.x + 1 + used, y, area.width.saturating_sub(used + 2));
+            let rest = area.right().saturating_sub(end + 3);
+            if pen.look.width(&self.hint) < rest {
+                pen.right(area.right() - 1, y, rest, &self.hint, dim);
+            }
+            return (end, y);
+        }
+        let area = centred(area, 76, 7);
+        let inner = open_box(pen, area, &self.title);
+        if inner.height < 3 {
+            return (inner.x, inner.y);
+        }
+        let width = inner.width.saturating_sub(4);
+        let line = Rect::new(inner.x + 2, inner.y + 1, width, 1);
+        let select = pen.look.style(Role::Selected);
+        pen.tint(line, select);
+        let end = self.field(pen, line.x, line.y, width);
+        pen.text(inner.x + 2, inner.y + 2, width, &self.hint, dim);
+        if inner.height > 4 {
+            let pieces = [("enter", key), (" go on   ", dim), ("esc", key), (" cancel", dim)];
+            pen.pieces(inner.x + 2, inner.y + 4, width, &pieces);
+        }
+        (end, line.y)
+    }
+
+    /// Draws the text so that its cursor is seen; gives the cursor's column.
+    fn field(&self, pen: &mut Pen<'_>, x: u16, y: u16, room: u16) -> u16 {
+        let style = pen.look.style(Role::Text);
+        let before = safe_text::visible(self.edit.before(), pen.look.charset).into_owned();
+        let before = if safe_text::width(&before) >= room {
+            safe_text::cut_left(&before, room.saturating_sub(1), "").into_owned()
+        } else {
+            before
+        };
+        let used = pen.text(x, y, room, &before, style);
+        let after = &self.edit.text()[self.edit.before().len()..];
+        pen.text(x + used, y, room.saturating_sub(used), after, style);
+        x + used
+    }
+}

@@ -1,0 +1,97 @@
+//! A short list to choose from, each line with its letter.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::layout::Rect;
+
+use crate::action::Action;
+use crate::keymap::{Keymap, Scope};
+use crate::pen::{Pen, Sign};
+use crate::popup::{Outcome, action, centred, open_box};
+use crate::theme::Role;
+
+/// What a line of a menu means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Text for the clipboard.
+    Copy(String),
+    /// What to sort by, by its number.
+    Sort(usize),
+    /// What to sort files by, by its number.
+    SortFiles(usize),
+    /// An image to compare with, by its ID.
+    Compare(String),
+}
+
+/// The menu.
+pub(crate) struct Menu {
+    title: String,
+    items: Vec<(char, String, String, Choice)>,
+    at: usize,
+}
+
+impl Menu {
+    pub(crate) fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), items: Vec::new(), at: 0 }
+    }
+
+    /// Adds a line: its letter, what it is, and its value.
+    pub(crate) fn with(
+        mut self,
+        letter: char,
+        name: impl Into<String>,
+        value: impl Into<String>,
+        choice: Choice,
+    ) -> Self {
+        self.items.push((letter, name.into(), value.into(), choice));
+        self
+    }
+
+    /// With this line selected.
+    pub(crate) fn on(mut self, at: usize) -> Self {
+        self.at = at.min(self.items.len().saturating_sub(1));
+        self
+    }
+
+    pub(crate) fn key(&mut self, key: KeyEvent, keys: &Keymap) -> Outcome {
+        if let KeyCode::Char(c) = key.code
+            && let Some(item) = self.items.iter().find(|i| i.0 == c)
+        {
+            return Outcome::Chose(item.3.clone());
+        }
+        match action(key, keys, Scope::Text) {
+            Some(Action::Up) => self.at = self.at.saturating_sub(1),
+            Some(Action::Down) => self.at = (self.at + 1).min(self.items.len().saturating_sub(1)),
+            Some(Action::Open) => {
+                return self.items.get(self.at).map_or(Outcome::Closes, |i| Outcome::Chose(i.3.clone()));
+            }
+            Some(Action::Back | Action::Quit) => return Outcome::Closes,
+            _ => {}
+        }
+        Outcome::Stays
+    }
+
+    pub(crate) fn draw(&self, pen: &mut Pen<'_>, area: Rect) {
+        let name = self.items.iter().map(|i| i.1.chars().count()).max().unwrap_or(0) as u16;
+        let value = self.items.iter().map(|i| i.2.chars().count()).max().unwrap_or(0) as u16;
+        let width = name.saturating_add(value).saturating_add(12).clamp(30, 110);
+        let inner = open_box(pen, centred(area, width, self.items.len() as u16 + 2), &self.title);
+        for ((at, item), y) in self.items.iter().enumerate().zip(inner.top()..inner.bottom()) {
+            let (key, text, dim) =
+                (pen.look.style(Role::Accent), pen.look.style(Role::Text), pen.look.style(Role::Dim));
+            let cursor = if at == self.at { pen.look.sign(Sign::Cursor) } else { " " };
+            if at == self.at {
+                let select = pen.look.style(Role::Selected);
+                pen.tint(Rect::new(inner.x, y, inner.width, 1), select);
+            }
+            let letter = format!("{} ", item.0);
+            let used = pen.pieces(
+                inner.x + 1,
+                y,
+                inner.width - 2,
+                &[(cursor, key), (" ", dim), (&letter, key), (&item.1, text)],
+            );
+            let x = (inner.x + 7 + name).max(inner.x + 3 + used);
+            pen.text(x, y, inner.right().saturating_sub(x + 1), &item.2, dim);
+        }
+    }
+}

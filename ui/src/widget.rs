@@ -1,0 +1,4 @@
+//! Small parts of screens.
+
+pub(crate) mod cursor;
+pub(crate) mod edit;
