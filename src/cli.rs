@@ -1,0 +1,252 @@
+//! The command line: Docker's commands by Docker's names, and outcrop's own.
+
+mod analyse;
+mod completions;
+mod demo;
+mod df;
+mod events;
+mod failure;
+mod history;
+mod images;
+mod import;
+mod info;
+mod inspect;
+mod keys;
+mod load;
+mod man;
+mod prune;
+mod rmi;
+mod save;
+mod serve;
+mod session;
+mod tag;
+mod terminal;
+mod upload;
+mod version;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+pub(crate) use failure::Failure;
+pub(crate) use session::Session;
+
+use crate::connect::Choice;
+use crate::report::safe;
+
+/// Shows what container storage is made of: layers, copy-on-write, volumes, disk use.
+///
+/// Without a command, opens the terminal: on the engine, on one IMAGE of it, on an ARCHIVE (docker save or OCI layout), or on a
+/// DATAROOT (/var/lib/docker). The engine is outcrop's own unless -H, --context, --docker, --podman or DOCKER_HOST names another.
+#[derive(Parser)]
+#[command(name = "outcrop", version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  outcrop demo                              a throw-away engine with three images, and the terminal
+  outcrop load -i app.tar && outcrop        load an image and look at it
+  outcrop app.tar                           look into an archive without loading it
+  outcrop --docker                          look at the images of the Docker daemon
+  outcrop serve -H unix:///tmp/o.sock       let the docker command use outcrop's engine
+  outcrop analyse --ci app1:latest          fail when an image wastes too much")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(flatten)]
+    pub(crate) look: terminal::Look,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Options that every command has.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Engine")]
+pub(crate) struct Global {
+    /// Talk to the engine at this socket (unix:///path, tcp://host:port); for serve: listen there
+    #[arg(short = 'H', long, global = true, value_name = "HOST")]
+    pub(crate) host: Vec<String>,
+    /// Talk to the engine of this Docker context
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// Data root of outcrop's own engine [env: OUTCROP_ROOT] [default: /var/lib/outcrop, or $XDG_DATA_HOME/outcrop]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Talk to the Docker daemon that the docker command would use
+    #[arg(long, global = true, conflicts_with_all = ["podman", "embedded"])]
+    pub(crate) docker: bool,
+    /// Talk to Podman's socket
+    #[arg(long, global = true, conflicts_with = "embedded")]
+    pub(crate) podman: bool,
+    /// Use outcrop's own engine, whatever DOCKER_HOST says
+    #[arg(long, global = true)]
+    pub(crate) embedded: bool,
+    /// Log what happens inside to standard error
+    #[arg(short = 'D', long, global = true)]
+    pub(crate) debug: bool,
+}
+
+impl Global {
+    fn choice(&self) -> Result<Choice, Failure> {
+        if self.host.len() > 1 {
+            return Err(Failure::new("specify only one -H"));
+        }
+        Ok(Choice {
+            host: self.host.first().cloned(),
+            context: self.context.clone(),
+            root: self.root.clone(),
+            embedded: self.embedded,
+            docker: self.docker,
+            podman: self.podman,
+        })
+    }
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Show versions of the program and of the engine
+    Version(version::Version),
+    /// Show what the engine and its host are
+    Info(info::Info),
+    /// List images
+    Images(images::List),
+    /// Manage images
+    #[command(subcommand)]
+    Image(ImageCommand),
+    /// Show the steps that made an image
+    History(history::History),
+    /// Show everything about images, containers and volumes
+    Inspect(inspect::Inspect),
+    /// Load images from an archive
+    Load(load::Load),
+    /// Save images to an archive
+    Save(save::Save),
+    /// Make an image of a file system archive, or of programs of this machine
+    Import(import::Import),
+    /// Give an image another name
+    Tag(tag::Tag),
+    /// Remove names of images, and images without one
+    Rmi(rmi::Rmi),
+    /// Disk use, events, cleaning up
+    #[command(subcommand)]
+    System(SystemCommand),
+    /// Show what happens, as it happens
+    Events(events::Events),
+    /// Put the engine's Docker API on a socket
+    Serve(serve::Serve),
+    /// Fill a throw-away engine with example images and open the terminal
+    Demo(demo::Demo),
+    /// Tell what an image wastes, and fail when it is too much
+    #[command(visible_alias = "analyze")]
+    Analyse(analyse::Analyse),
+    /// Print which key does what
+    Keys(keys::Keys),
+    /// Print completions for a shell
+    Completions(completions::Completions),
+    /// Write manual pages
+    Man(man::Man),
+}
+
+/// Docker's `image` commands.
+#[derive(Subcommand)]
+pub(crate) enum ImageCommand {
+    /// List images
+    #[command(visible_alias = "list")]
+    Ls(images::List),
+    /// Remove names of images, and images without one
+    #[command(visible_alias = "remove")]
+    Rm(rmi::Rmi),
+    /// Show everything about images
+    Inspect(inspect::InspectImage),
+    /// Show the steps that made an image
+    History(history::History),
+    /// Load images from an archive
+    Load(load::Load),
+    /// Save images to an archive
+    Save(save::Save),
+    /// Make an image of a file system archive, or of programs of this machine
+    Import(import::Import),
+    /// Give an image another name
+    Tag(tag::Tag),
+    /// Remove images that nothing uses
+    Prune(prune::Images),
+}
+
+/// Docker's `system` commands.
+#[derive(Subcommand)]
+pub(crate) enum SystemCommand {
+    /// Show what takes how much room
+    Df(df::Df),
+    /// Show what the engine and its host are
+    Info(info::Info),
+    /// Show what happens, as it happens
+    Events(events::Events),
+    /// Remove all that nothing uses
+    Prune(prune::System),
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    if let (Some(what), Some(_)) = (&cli.look.what, &cli.command) {
+        safe::say(&format!("outcrop: {what:?} before a command: the terminal takes it, commands do not"));
+        return ExitCode::from(125);
+    }
+    let done = Session::start(&cli.global).and_then(|session| session.run(cli));
+    match done {
+        Ok(code) => code,
+        Err(failure) => {
+            if !failure.message().is_empty() {
+                safe::say(failure.message());
+            }
+            failure.code()
+        }
+    }
+}
+
+/// Help and version end well; a wrong command line ends with 125, as Docker's does.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(125) } else { ExitCode::SUCCESS }
+}
+
+/// The command line's description, for completions and manual pages.
+pub(crate) fn description() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs `command`.
+pub(crate) async fn run(session: &Session, command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Version(it) => it.run(session).await,
+        Command::Info(it) | Command::System(SystemCommand::Info(it)) => it.run(session).await,
+        Command::Images(it) | Command::Image(ImageCommand::Ls(it)) => it.run(session).await,
+        Command::History(it) | Command::Image(ImageCommand::History(it)) => it.run(session).await,
+        Command::Inspect(it) => it.run(session).await,
+        Command::Image(ImageCommand::Inspect(it)) => it.run(session).await,
+        Command::Load(it) | Command::Image(ImageCommand::Load(it)) => it.run(session).await,
+        Command::Save(it) | Command::Image(ImageCommand::Save(it)) => it.run(session).await,
+        Command::Import(it) | Command::Image(ImageCommand::Import(it)) => it.run(session).await,
+        Command::Tag(it) | Command::Image(ImageCommand::Tag(it)) => it.run(session).await,
+        Command::Rmi(it) | Command::Image(ImageCommand::Rm(it)) => it.run(session).await,
+        Command::Image(ImageCommand::Prune(it)) => it.run(session).await,
+        Command::System(SystemCommand::Df(it)) => it.run(session).await,
+        Command::System(SystemCommand::Prune(it)) => it.run(session).await,
+        Command::Events(it) | Command::System(SystemCommand::Events(it)) => it.run(session).await,
+        Command::Serve(it) => it.run(session).await,
+        Command::Demo(it) => it.run(session).await,
+        Command::Analyse(it) => it.run(session).await,
+        Command::Keys(it) => it.run(session),
+        Command::Completions(it) => it.run(),
+        Command::Man(it) => it.run(),
+    }
+}
+
+impl Command {
+    /// Whether it needs no engine at all.
+    pub(crate) fn no_engine(&self) -> bool {
+        matches!(self, Self::Keys(_) | Self::Completions(_) | Self::Man(_))
+    }
+}

@@ -1,0 +1,95 @@
+//! `outcrop load`.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bollard::models::BuildInfo;
+use bollard::query_parameters::ImportImageOptionsBuilder;
+use bytes::Bytes;
+use clap::Args;
+use futures_util::{Stream, StreamExt};
+
+use super::upload::{Source, or_interrupted};
+use super::{Failure, Session};
+use crate::connect::{Connection, at};
+use crate::report::progress::Meter;
+use crate::report::{filter, safe};
+
+/// Load images from an archive
+#[derive(Args)]
+#[command(after_help = "Examples:
+  outcrop load -i app.tar
+  docker save app1 app2 | outcrop load
+  skopeo copy docker://alpine oci-archive:/dev/stdout | outcrop load")]
+pub(crate) struct Load {
+    /// Read this file (docker save or OCI layout; plain, gzip or zstd) instead of standard input
+    #[arg(short, long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// Of an archive with several platforms take this one
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<String>,
+    /// Say nothing of the progress
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+impl Load {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let source = match &self.input {
+            Some(path) => Source::file(path)?,
+            None => {
+                Source::stdin("requested load from stdin, but stdin is empty: give an archive with -i FILE or < FILE")?
+            }
+        };
+        let connection = session.connect().await?;
+        let meter = Meter::new("loading", source.size(), self.quiet);
+        let body = source.stream(meter.clone());
+        let mut print = |text: &str| safe::print(text);
+        or_interrupted("load", &meter, send(&connection, body, self.platform.as_deref(), &meter, &mut print)).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Loads an archive and hands on what the engine says.
+pub(crate) async fn send(
+    connection: &Connection,
+    body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    platform: Option<&str>,
+    meter: &Meter,
+    said: &mut dyn FnMut(&str) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let platform = platform.map(platform_json).transpose()?;
+    let path = filter::query("/images/load", &[("quiet", Some("0")), ("platform", platform.as_deref())]);
+    let docker = at(&connection.docker, &path);
+    let mut answer = docker.import_image_stream(ImportImageOptionsBuilder::default().build(), body, None);
+    while let Some(info) = answer.next().await {
+        let info: BuildInfo = info?;
+        if let Some(text) = info.stream {
+            meter.clear();
+            said(&if text.ends_with('\n') { text } else { text + "\n" })?;
+        } else if let Some(status) = info.status {
+            meter.note(&format!("{} {status}", info.id.unwrap_or_default()));
+        }
+    }
+    Ok(())
+}
+
+/// A platform as the API takes it.
+pub(crate) fn platform_json(text: &str) -> Result<String, Failure> {
+    let parts: Vec<_> = text.split('/').collect();
+    let (os, architecture, variant) = match parts.as_slice() {
+        [os, architecture] => (os, architecture, ""),
+        [os, architecture, variant] => (os, architecture, *variant),
+        _ => {
+            return Err(Failure::new(format!(
+                "invalid platform {text:?}: write OS/ARCH or OS/ARCH/VARIANT, like linux/arm64"
+            )));
+        }
+    };
+    let mut json = serde_json::json!({"os": os, "architecture": architecture});
+    if !variant.is_empty() {
+        json["variant"] = variant.into();
+    }
+    Ok(json.to_string())
+}
