@@ -1,0 +1,13 @@
+//! Drives the built program only: its commands, the real docker CLI against `serve`, dockerd on the same data root, kills.
+//!
+//! Tests that need root or another program are `ignored` with the reason; `.ci/run` runs them as root.
+
+mod archive;
+mod docker_cli;
+mod dockerd;
+mod hostile;
+mod interop;
+mod kill;
+mod outcrop;
+mod rootfs;
+mod terminal;
