@@ -106,7 +106,8 @@ fn long(spec: &MountSpec) -> String {
 
 fn csv_field(field: &str) -> String {
     if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
+        // A reader takes one carriage return before a line end for a part of that.
+        format!("\"{}\"", field.replace('"', "\"\"").replace("\r\n", "\r\r\n"))
     } else {
         field.to_owned()
     }
@@ -158,6 +159,11 @@ mod tests {
                 "type=tmpfs,dst=/d,tmpfs-size=1048576,tmpfs-mode=700",
             ),
             ("type=tmpfs,dst=/d", Some("--tmpfs /d"), "type=tmpfs,dst=/d"),
+            (
+                "type=bind,\"src=/a\r\r\nb\",dst=/d",
+                Some("-v '/a\r\nb:/d'"),
+                "'type=bind,\"src=/a\r\r\nb\",dst=/d'",
+            ),
             (
                 "src=d2,dst=/d,volume-opt=type=tmpfs,volume-opt=device=tmpfs,volume-label=a=b",
                 None,
