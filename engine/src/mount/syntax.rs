@@ -159,11 +159,7 @@ mod tests {
                 "type=tmpfs,dst=/d,tmpfs-size=1048576,tmpfs-mode=700",
             ),
             ("type=tmpfs,dst=/d", Some("--tmpfs /d"), "type=tmpfs,dst=/d"),
-            (
-                "type=bind,\"src=/a\r\r\nb\",dst=/d",
-                Some("-v '/a\r\nb:/d'"),
-                "'type=bind,\"src=/a\r\r\nb\",dst=/d'",
-            ),
+            ("type=bind,\"src=/a\r\r\nb\",dst=/d", Some("-v '/a\r\nb:/d'"), "'type=bind,\"src=/a\r\r\nb\",dst=/d'"),
             (
                 "src=d2,dst=/d,volume-opt=type=tmpfs,volume-opt=device=tmpfs,volume-label=a=b",
                 None,
