@@ -10,4 +10,5 @@ mod interop;
 mod kill;
 mod outcrop;
 mod rootfs;
+mod system;
 mod terminal;

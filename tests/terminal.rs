@@ -14,7 +14,7 @@ use crate::archive::{Image, Member, pack};
 use crate::outcrop::{Outcrop, feed, text};
 
 /// The program in a pty.
-struct Terminal {
+pub(crate) struct Terminal {
     child: Child,
     master: File,
     slave: OwnedFd,
@@ -22,7 +22,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn start(program: &Command, columns: u16, rows: u16, environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(program: &Command, columns: u16, rows: u16, environment: &[(&str, &str)]) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("pty");
         grantpt(&master).expect("pty");
         unlockpt(&master).expect("pty");
@@ -58,12 +58,12 @@ impl Terminal {
         Self { child, master, slave, screen }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.screen.lock().expect("screen").screen().contents()
     }
 
     /// Waits until the screen shows `text`.
-    fn shows(&self, text: &str) -> &Self {
+    pub(crate) fn shows(&self, text: &str) -> &Self {
         self.wait(text, true)
     }
 
@@ -81,7 +81,7 @@ impl Terminal {
         self
     }
 
-    fn press(&self, keys: &str) -> &Self {
+    pub(crate) fn press(&self, keys: &str) -> &Self {
         (&self.master).write_all(keys.as_bytes()).expect("pty");
         self
     }
@@ -93,7 +93,7 @@ impl Terminal {
     }
 
     /// Insists that the program ends and leaves the terminal as it was.
-    fn ends(mut self) {
+    pub(crate) fn ends(mut self) {
         let end = Instant::now() + Duration::from_secs(10);
         while self.child.try_wait().expect("waits").is_none() {
             assert!(Instant::now() < end, "did not end:\n{}", self.text());
