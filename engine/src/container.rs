@@ -37,6 +37,7 @@ mod signal;
 mod socket;
 mod state;
 mod stats;
+mod target;
 mod user;
 mod view;
 

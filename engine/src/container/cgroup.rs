@@ -10,6 +10,10 @@ use super::host_config::HostConfig;
 /// Where control groups are mounted.
 const MOUNTED: &str = "/sys/fs/cgroup";
 
+/// How often killed processes are looked for, and how long each look waits for them to go.
+const TRIES: u32 = 200;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+
 /// The directories of a container's control groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Groups {
@@ -56,8 +60,26 @@ impl Groups {
         found
     }
 
+    /// Kills all that is in it, and `first`, and removes its directories.
+    pub(crate) fn end(&self, first: Option<i32>) {
+        let mut left: Vec<i32> = first.into_iter().collect();
+        for _ in 0..TRIES {
+            left.extend(self.processes());
+            if left.is_empty() {
+                break;
+            }
+            for pid in left.drain(..).filter_map(rustix::process::Pid::from_raw) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+            // What is frozen does not die.
+            let _ = freeze(self, false);
+            std::thread::sleep(PAUSE);
+        }
+        self.remove();
+    }
+
     /// Removes its directories, when nothing is in them.
-    pub(crate) fn remove(&self) {
+    fn remove(&self) {
         match self {
             Self::Unified(path) => drop(fs::remove_dir(path)),
             Self::Separate(path) => {

@@ -147,7 +147,10 @@ fn directory(task: &Task) -> PathBuf {
 fn greet(stream: &mut UnixStream, hello: Hello) -> io::Result<()> {
     let text = serde_json::to_vec(&hello)?;
     protocol::write(stream, Kind::Hello, &text)?;
-    match protocol::read(stream)? {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let answer = protocol::read(stream);
+    stream.set_read_timeout(None)?;
+    match answer? {
         Some(frame) if frame.kind == Kind::Ready => Ok(()),
         _ => Err(ErrorKind::ConnectionReset.into()),
     }

@@ -7,10 +7,14 @@
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
 use libcontainer::oci_spec::runtime::Spec;
 use libcontainer::workload::{Executor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::sys::seccomp::Instruction;
 use crate::sys::{loopback, program, seccomp};
@@ -28,8 +32,8 @@ pub(crate) struct Runner {
     pub(crate) no_new_privileges: bool,
     /// Whether the loopback interface is to be switched on.
     pub(crate) loopback: bool,
-    /// Whether the process dies with its shim.
-    pub(crate) dies_with_shim: bool,
+    /// The shim, as `pidfd_open(2)` gives it: the process dies with it. Nothing where another runtime starts the process.
+    pub(crate) shim: Option<Arc<OwnedFd>>,
     /// Whether the first process is a small init with the program below it.
     pub(crate) init: bool,
 }
@@ -55,7 +59,12 @@ impl Executor for Runner {
         program::exit(if error.kind() == std::io::ErrorKind::PermissionDenied { 126 } else { 255 });
     }
 
+    /// Runs before the process waits to be let go. A shim killed until then would leave it waiting for ever, with the
+    /// shim's lock and socket open.
     fn validate(&self, spec: &Spec) -> Result<(), ExecutorValidationError> {
+        self.die_with_shim()
+            .and_then(|()| stand_inside())
+            .map_err(|error| ExecutorValidationError::ArgValidationError(error.to_string()))?;
         prepared(spec).map(drop).map_err(ExecutorValidationError::ArgValidationError)
     }
 
@@ -66,14 +75,23 @@ impl Executor for Runner {
 }
 
 impl Runner {
+    /// Sees to it that this process is killed when the shim ends, and ends when the shim has ended already.
+    fn die_with_shim(&self) -> std::io::Result<()> {
+        let Some(shim) = &self.shim else { return Ok(()) };
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+        let mut ended = [PollFd::new(shim, PollFlags::IN)];
+        if rustix::event::poll(&mut ended, Some(&Timespec::default()))? > 0 {
+            program::exit(255);
+        }
+        Ok(())
+    }
+
     fn confine(&self) -> std::io::Result<()> {
         if self.loopback {
             loopback::up()?;
         }
-        if self.dies_with_shim {
-            // After the user was changed, which would undo it.
-            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-        }
+        // Once more: changed rights may have undone it.
+        self.die_with_shim()?;
         rustix::thread::clear_ambient_capability_set()?;
         if self.no_new_privileges {
             rustix::thread::set_no_new_privs(true)?;
@@ -83,6 +101,19 @@ impl Runner {
         }
         program::set_capabilities(self.bounding, self.permitted)
     }
+}
+
+/// Refuses a working directory from which `..` leads out of the container: one reached through a descriptor that the runtime had
+/// open. The system call is asked, as the C library's `getcwd` takes such a directory for the root when it is the same one.
+fn stand_inside() -> std::io::Result<()> {
+    let here = rustix::process::getcwd(Vec::new())?;
+    if here.as_bytes().first() == Some(&b'/') {
+        return Ok(());
+    }
+    Err(std::io::Error::other(format!(
+        "the working directory lies outside of the container ({}): give a path of the container",
+        here.to_string_lossy()
+    )))
 }
 
 /// The words, the variables and the program's path as found inside the container.

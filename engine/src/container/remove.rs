@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::{ContainerError, Doing, Result};
+use super::host_config::HostConfig;
 use super::layers::Layers;
 use super::record::{Directory, Record};
 use super::run_directory::{RunDirectory, make};
@@ -21,6 +22,10 @@ pub(crate) fn remove(root: &Path, id: &str) -> Result<()> {
         directory.update(|record| record.state.removal_in_progress = true)?;
     }
     let run = RunDirectory::of(root, id);
+    if run.file(id).is_dir() {
+        // The runtime's state is there: its shim was killed before it could take that away.
+        end_what_runs(root, id, &run, &directory.host_config().unwrap_or_default());
+    }
     let trash = run.file("trash");
     make(&trash)?;
     let driver = Overlay2::new(root, false);
@@ -103,35 +108,16 @@ pub(crate) fn reconcile_one(root: &Path, id: &str) -> Result<()> {
             drop(lock);
             return after_exit(root, id);
         }
+    } else if run.file(id).is_dir() {
+        // Its shim was killed between the runtime's first step and the note that it runs.
+        end_what_runs(root, id, &run, &directory.host_config()?);
     }
     Ok(())
 }
 
 /// The shim was killed: what it started is ended, what it mounted went with it, and the state says so.
 fn lost_shim(root: &Path, id: &str, run: &RunDirectory, directory: &Directory) -> Result<()> {
-    let host = directory.host_config()?;
-    let groups = cgroup::Groups::of(id, &host);
-    let mut killed = run.process().map(|process| process.pid).into_iter().collect::<Vec<_>>();
-    for _ in 0..200 {
-        killed.extend(groups.processes());
-        if killed.is_empty() {
-            break;
-        }
-        for pid in killed.drain(..).filter_map(rustix::process::Pid::from_raw) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
-        let _ = cgroup::freeze(&groups, false);
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    groups.remove();
-    let _ = fs::remove_dir_all(run.file(id));
-    let _ = fs::remove_file(run.file("process.json"));
-    if let Ok(layers) = Layers::of(root, id) {
-        let driver = Overlay2::new(root, false);
-        let merged = driver.diff_dir(&layers.mount).with_file_name("merged");
-        let _ = driver.unmount(&merged);
-        let _ = fs::remove_dir(&merged);
-    }
+    end_what_runs(root, id, run, &directory.host_config()?);
     let record = directory.update(|record| {
         record.state.running = false;
         record.state.restarting = false;
@@ -144,6 +130,19 @@ fn lost_shim(root: &Path, id: &str, run: &RunDirectory, directory: &Directory) -
     })?;
     events::note(root, "die", &record, &[("exitCode", "137")]);
     Ok(())
+}
+
+/// Ends what a killed shim left running, and removes what it and the runtime made for the run.
+fn end_what_runs(root: &Path, id: &str, run: &RunDirectory, host: &HostConfig) {
+    cgroup::Groups::of(id, host).end(run.process().map(|process| process.pid));
+    let _ = fs::remove_dir_all(run.file(id));
+    let _ = fs::remove_file(run.file("process.json"));
+    if let Ok(layers) = Layers::of(root, id) {
+        let driver = Overlay2::new(root, false);
+        let merged = driver.diff_dir(&layers.mount).with_file_name("merged");
+        let _ = driver.unmount(&merged);
+        let _ = fs::remove_dir(&merged);
+    }
 }
 
 /// Removes what is left of a container that was never finished or is removed but for the last step.

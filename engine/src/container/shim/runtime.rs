@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
@@ -101,10 +102,13 @@ impl Order<'_> {
     }
 
     fn create_embedded(&self, console: Option<&ConsoleSocket>, theirs: TheirEnds) -> Result<i32, String> {
+        let shim = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
+            .map_err(|error| format!("pidfd_open: {error}"))?;
+        let runner = Runner { shim: Some(Arc::new(shim)), ..self.runner.clone() };
         let mut builder = ContainerBuilder::new(self.id.to_owned(), SyscallType::default())
             .with_root_path(self.state)
             .map_err(|error| chain(&error))?
-            .with_executor(self.runner.clone());
+            .with_executor(runner);
         builder = match console {
             Some(console) => builder.with_console_socket(Some(console.path())),
             None => builder.with_stdin(theirs.stdin).with_stdout(theirs.stdout).with_stderr(theirs.stderr),

@@ -19,7 +19,7 @@ use crate::container::namespace::{Namespace, Namespaces};
 use crate::container::network::{self, Network};
 use crate::container::record::{Directory, Record, replace};
 use crate::container::run_directory::{ProcessId, RunDirectory};
-use crate::container::{seccomp, state, user};
+use crate::container::{cgroup, seccomp, state, target, user};
 use crate::driver::Driver;
 use crate::driver::overlay2::Overlay2;
 use crate::sys::{beneath, node, program};
@@ -80,15 +80,18 @@ impl<'a> Container<'a> {
         let host = self.directory.host_config().map_err(|error| error.to_string())?;
         let runtime = Runtime::named(&host.runtime)?;
         self.mount(&record)?;
+        let root = File::open(&self.rootfs).map_err(|error| format!("{}: {error}", self.rootfs.display()))?;
+        Self::check_targets(&root, &record, &host)?;
         if self.own_mounts {
             self.sources.stage(&self.task.root, self.run, &mut record)?;
         }
         let network = Network::of(&host, &network::program_directories())?;
         let namespaces = self.namespaces(&host, &network)?;
         let record = self.write_files(record, &host, &network)?;
-        let root = File::open(&self.rootfs).map_err(|error| format!("{}: {error}", self.rootfs.display()))?;
         make_directories(&root, record.config.working_dir.as_bytes())?;
         let user = who(&root, &record.config.user, host.group_add.as_deref().unwrap_or_default())?;
+        // The container's first process begins as a copy of this one: what is open here is a way out through /proc/self/fd.
+        drop(root);
         let rights = Rights::of(&host)?;
         let bundle = Bundle {
             record: &record,
@@ -111,7 +114,11 @@ impl<'a> Container<'a> {
         let log = LogFile::open(Path::new(&record.log_path), &host.log_config)
             .map_err(|error| format!("failed to initialize logging driver: {error}"))?;
         let order = self.order(&record, &runtime, runner);
-        let started = order.create().map_err(|error| create_failed(&error))?;
+        let started = order.create().map_err(|error| {
+            let _ = order.delete();
+            cgroup::Groups::of(&self.task.id, &host).end(None);
+            create_failed(&error)
+        })?;
         let pid = started.pid;
         pump.attach(started.pipes, Some(log), started.descriptor);
         let ready = self.connect(&network, pid.as_raw_nonzero().get(), &host).and_then(|helper| {
@@ -128,6 +135,13 @@ impl<'a> Container<'a> {
                 Err(error)
             }
         }
+    }
+
+    fn check_targets(root: &File, record: &Record, host: &HostConfig) -> Result<(), String> {
+        for (path, point) in &record.mount_points {
+            target::check(root, path, Some(point))?;
+        }
+        host.tmpfs.iter().flatten().try_for_each(|(path, _)| target::check(root, path, None))
     }
 
     fn connect(&self, network: &Network, pid: i32, host: &HostConfig) -> Result<Option<Child>, String> {
@@ -288,7 +302,7 @@ pub(crate) fn runner(rights: &Rights, uid: u32) -> Runner {
         filter: rights.filter.as_ref().map(seccomp::compile).unwrap_or_default(),
         no_new_privileges: rights.no_new_privileges,
         loopback: false,
-        dies_with_shim: true,
+        shim: None,
         init: false,
     }
 }
