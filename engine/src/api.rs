@@ -9,6 +9,8 @@ mod body;
 mod containers;
 mod error;
 mod events;
+mod exec;
+mod hijack;
 mod images;
 mod query;
 pub mod serve;
@@ -108,10 +110,8 @@ impl Api {
             .route("/images/get", get(archive::save))
             .route("/images/search", any(error::not_yet))
             .route("/images/{*rest}", get(images::get).post(images::post).delete(images::remove))
-            .route("/containers/json", get(containers::list))
-            .route("/containers/create", post(containers::create))
-            .route("/containers/prune", post(containers::prune))
-            .route("/containers/{*rest}", get(containers::get).fallback(error::not_yet))
+            .merge(containers::routes())
+            .merge(exec::routes())
             .route("/volumes", get(volumes::list))
             .route("/volumes/create", post(volumes::create))
             .route("/volumes/prune", post(volumes::prune))
@@ -122,7 +122,6 @@ impl Api {
             .route("/build", any(error::not_yet))
             .route("/build/prune", post(system::prune_builds))
             .route("/commit", any(error::not_yet))
-            .route("/exec/{*rest}", any(error::not_yet))
             .route("/swarm", any(error::no_swarm))
             .route("/nodes", any(error::no_swarm))
             .route("/services", any(error::no_swarm))

@@ -135,7 +135,7 @@ impl Host {
     fn exec(&self, id: &str, config: ExecConfig) -> Ran {
         let exec = self.containers.exec_create(id, config).expect("an exec");
         let mut ran = Ran::default();
-        let mut attached = match self.containers.exec_start(&exec) {
+        let mut attached = match self.containers.exec_start(&exec, None) {
             Ok(attached) => attached,
             Err(error) => return Ran { err: error.to_string(), code: -1, ..ran },
         };
@@ -234,7 +234,7 @@ fn output_exit_code_log_and_state() {
         lines.push(line.text);
         true
     };
-    host.containers.logs(&ran.id, &options, &mut each).expect("logs");
+    host.containers.logs(&ran.id, &options, &Cancel::new(), &mut each).expect("logs");
     assert_eq!(lines, ["bar /root\n"]);
     let inspected = host.containers.inspect(&ran.id, true).expect("inspected");
     assert_eq!((&inspected["State"]["Status"], &inspected["Path"]), (&json!("exited"), &json!("sh")));

@@ -11,7 +11,8 @@ use super::error::ApiError;
 use super::images::Summary;
 use super::query::Params;
 use super::version::{Asked, HIGHEST, LOWEST};
-use super::{Api, containers, volumes};
+use super::{Api, volumes};
+use crate::container::ListOptions;
 use crate::info::Info;
 use crate::root::Access;
 use crate::usage::DiskUsage;
@@ -145,11 +146,12 @@ pub(super) async fn df(
         put("Images", images.into());
     }
     if wanted("container") {
-        let list: Vec<_> = usage.containers.iter().map(containers::used).collect();
-        let size: u64 = usage.containers.iter().map(|container| container.size_rw).sum();
-        let idle = usage.containers.iter().filter(|c| c.state != "running" && c.state != "paused");
-        let free: u64 = idle.clone().map(|container| container.size_rw).sum();
-        put("ContainerUsage", total(list.len() - idle.count(), size, free, &list));
+        let options = ListOptions { all: true, size: true, ..ListOptions::default() };
+        let list = api.containers(move |containers| containers.list(&options)).await?;
+        let size = |container: &Value| container["SizeRw"].as_u64().unwrap_or(0);
+        let idle = list.iter().filter(|c| c["State"] != "running" && c["State"] != "paused");
+        let free: u64 = idle.clone().map(size).sum();
+        put("ContainerUsage", total(list.len() - idle.count(), list.iter().map(size).sum(), free, &list));
         put("Containers", list.into());
     }
     if wanted("volume") {

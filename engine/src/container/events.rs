@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::Containers;
 use super::record::Record;
 use crate::events::Events;
 
@@ -13,4 +14,11 @@ pub(crate) fn note(root: &Path, action: &str, record: &Record, more: &[(&str, &s
     attributes.insert("name".into(), record.plain_name().into());
     attributes.extend(more.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())));
     Events::new(root.join("outcrop/events.log"), true).log("container", action, &record.id, attributes);
+}
+
+impl Containers {
+    /// Notes that `action` happened to a container.
+    pub(crate) fn note(&self, record: &Record, action: &str, more: &[(&str, &str)]) {
+        note(self.root(), action, record, more);
+    }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::bundle::{Bundle, Rights};
-use super::config::Config;
+use super::config::{Config, lenient};
 use super::error::{ContainerError, Doing, Result};
 use super::namespace::{Namespace, Namespaces};
 use super::record::{Directory, replace};
@@ -41,6 +41,13 @@ pub struct ExecConfig {
     pub working_dir: String,
     /// The words.
     pub cmd: Vec<String>,
+}
+
+impl ExecConfig {
+    /// Parses the API's body, in which any member may be null.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        lenient(bytes).map_err(|error| ContainerError::Invalid(format!("invalid JSON: {error}")))
+    }
 }
 
 /// What is known of one.
@@ -137,6 +144,12 @@ fn read(here: &Path) -> Result<Exec> {
 fn write(here: &Path, exec: &Exec) -> Result<()> {
     let text = serde_json::to_vec(exec).map_err(std::io::Error::from).doing("write", here)?;
     replace(&here.join("exec.json"), &text, 0o600)
+}
+
+/// Notes the size that an exec's terminal is to begin with.
+pub(crate) fn sized(root: &Path, exec: &Exec, size: [u16; 2]) -> Result<()> {
+    let here = RunDirectory::of(root, &exec.container_id).exec(&exec.id);
+    note(&here, |exec| exec.config.console_size = Some(size))
 }
 
 /// Changes what is known of one.

@@ -36,6 +36,23 @@ pub struct Exited {
     pub error: String,
 }
 
+impl Exited {
+    /// That of a container that could not be started.
+    pub(crate) fn failed(error: String) -> Self {
+        Self { code: super::error::exit_code_of_failure(&error), error }
+    }
+}
+
+/// A wait that has begun.
+pub(crate) struct Waiting {
+    /// The container.
+    pub(crate) id: String,
+    /// How it ended the last time.
+    pub(crate) last: Exited,
+    /// Where its end is told; nothing where that is not waited for.
+    pub(crate) shim: Option<Attached>,
+}
+
 impl Containers {
     /// The ID of the container that `name` names: a name, an ID, or the beginning of one.
     pub fn find(&self, name: &str) -> Result<String> {
@@ -211,37 +228,44 @@ impl Containers {
     ///
     /// `ready` is called once nothing that happens later can be missed.
     pub fn wait(&self, name: &str, until: Until, ready: impl FnOnce()) -> Result<Exited> {
+        let Waiting { id, last, shim } = self.begin_wait(name, until)?;
+        ready();
+        let mut exited = last;
+        if let Some(mut shim) = shim {
+            exited = self.wait_at(&mut shim, &id, exited)?;
+        }
+        while until == Until::Removed && self.exists(&id) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(exited)
+    }
+
+    /// Begins to wait: nothing that happens later is missed.
+    pub(crate) fn begin_wait(&self, name: &str, until: Until) -> Result<Waiting> {
         let record = self.record(name)?;
         let last = Exited { code: record.state.exit_code, error: record.state.error.clone() };
         let task = self.task(&record.id);
         let waits = record.state.running || until == Until::NextExit || (until == Until::Removed && !record.state.dead);
-        if !waits {
-            ready();
-            return Ok(last);
-        }
-        let shim = if until == Until::NextExit || record.state.running {
+        let shim = if !waits {
+            None
+        } else if until == Until::NextExit || record.state.running {
             Some(Attached::open(&task, &self.program, Hello::default())?)
         } else {
             Attached::existing(&task, Hello::default())
         };
-        ready();
-        let mut exited = last;
-        if let Some(mut shim) = shim {
-            exited = self.wait_at(&mut shim, &record.id, exited)?;
-        }
-        while until == Until::Removed && Directory::of(&self.root, &record.id).path().is_dir() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(exited)
+        Ok(Waiting { id: record.id, last, shim })
+    }
+
+    /// Whether a container of this ID is on disk.
+    pub(crate) fn exists(&self, id: &str) -> bool {
+        Directory::of(&self.root, id).path().is_dir()
     }
 
     fn wait_at(&self, shim: &mut Attached, id: &str, mut exited: Exited) -> Result<Exited> {
         loop {
             match shim.receive().doing("read from the shim of", id)? {
                 Some(Message::Exited(code, error)) => return Ok(Exited { code, error }),
-                Some(Message::Failed(error)) => {
-                    return Ok(Exited { code: super::error::exit_code_of_failure(&error), error });
-                }
+                Some(Message::Failed(error)) => return Ok(Exited::failed(error)),
                 Some(_) => {}
                 None => {
                     // Killed, or it gave up waiting for a start.
@@ -350,13 +374,22 @@ impl Containers {
         Ok(id)
     }
 
-    /// Starts an exec and connects to its streams.
-    pub fn exec_start(&self, id: &str) -> Result<Attached> {
+    /// Starts an exec, with a terminal of `size` rows and columns where given, and connects to its streams.
+    pub fn exec_start(&self, id: &str, size: Option<[u16; 2]>) -> Result<Attached> {
         let exec = exec::find(&self.root, id)?;
         if exec.running || exec.exit_code.is_some() {
             return Err(ContainerError::Conflict(format!("exec command {id} has already run")));
         }
-        self.running(&exec.container_id)?;
+        let record = self.running(&exec.container_id)?;
+        if let Some(size) = size {
+            exec::sized(&self.root, &exec, size)?;
+        }
+        events::note(
+            &self.root,
+            &format!("exec_start: {}", exec.config.cmd.join(" ")),
+            &record,
+            &[("execID", &exec.id)],
+        );
         let hello = Hello {
             stdin: exec.config.attach_stdin,
             stdout: exec.config.attach_stdout || exec.config.tty,
