@@ -6,12 +6,14 @@
 
 mod archive;
 mod body;
+mod commit;
 mod containers;
 mod error;
 mod events;
 mod exec;
 mod hijack;
 mod images;
+mod networks;
 mod query;
 pub mod serve;
 mod system;
@@ -116,12 +118,10 @@ impl Api {
             .route("/volumes/create", post(volumes::create))
             .route("/volumes/prune", post(volumes::prune))
             .route("/volumes/{*rest}", get(volumes::inspect).delete(volumes::remove))
-            .route("/networks", get(volumes::networks))
-            .route("/networks/prune", post(volumes::prune_networks))
-            .route("/networks/{*rest}", get(volumes::network).fallback(error::not_yet))
+            .merge(networks::routes())
             .route("/build", any(error::not_yet))
             .route("/build/prune", post(system::prune_builds))
-            .route("/commit", any(error::not_yet))
+            .route("/commit", post(commit::commit))
             .route("/swarm", any(error::no_swarm))
             .route("/nodes", any(error::no_swarm))
             .route("/services", any(error::no_swarm))

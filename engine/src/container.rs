@@ -37,6 +37,7 @@ mod signal;
 mod socket;
 mod state;
 mod stats;
+mod update;
 mod user;
 mod view;
 
@@ -54,6 +55,7 @@ pub(crate) use lifecycle::Waiting;
 pub use lifecycle::{Exited, Until};
 pub use log_file::Stream;
 pub use logs::{LogLine, LogOptions};
+pub use network::Network;
 pub use record::{MountPoint, Record};
 pub use seccomp::{Profile, ProfileError};
 pub(crate) use seen::Container;

@@ -77,6 +77,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/containers/{id}/unpause", post(lifecycle::unpause))
         .route("/containers/{id}/rename", post(lifecycle::rename))
         .route("/containers/{id}/resize", post(lifecycle::resize))
+        .route("/containers/{id}/update", post(lifecycle::update))
         .route("/containers/{id}/wait", post(wait::wait))
         .route("/containers/{id}/attach", post(attach::attach))
         .route("/containers/{id}/exec", post(super::exec::create))

@@ -89,6 +89,8 @@ fn described(info: &Info, access: &Access) -> Value {
         "Architecture": info.machine,
         "NCPU": info.cpus,
         "MemTotal": info.memory,
+        "CgroupVersion": info.cgroup_version.to_string(),
+        "SecurityOptions": info.security_options,
         "DockerRootDir": info.root,
         "Name": info.name,
         "ServerVersion": concat!("outcrop ", env!("CARGO_PKG_VERSION")),
@@ -103,23 +105,23 @@ fn described(info: &Info, access: &Access) -> Value {
 /// What is the same for every root: fields that clients expect to be there.
 fn unchanging() -> Value {
     json!({
-        "Plugins": {"Volume": ["local"], "Network": [], "Authorization": null, "Log": ["json-file"]},
+        "Plugins": {"Volume": ["local"], "Network": ["bridge", "host", "null"], "Authorization": null, "Log": ["json-file", "none"]},
         "MemoryLimit": true, "SwapLimit": true, "CpuCfsPeriod": true, "CpuCfsQuota": true, "CPUShares": true,
         "CPUSet": true, "PidsLimit": true, "IPv4Forwarding": true, "OomKillDisable": false,
         "Debug": false, "NFd": 0, "NGoroutines": 0, "NEventsListener": 0,
-        "LoggingDriver": "json-file", "CgroupDriver": "none", "CgroupVersion": "",
+        "LoggingDriver": "json-file", "CgroupDriver": "cgroupfs",
         "IndexServerAddress": "",
         "RegistryConfig": {"InsecureRegistryCIDRs": [], "IndexConfigs": {}, "Mirrors": []},
         "GenericResources": null,
         "HttpProxy": "", "HttpsProxy": "", "NoProxy": "",
         "Labels": [],
         "ExperimentalBuild": false,
-        "Runtimes": {}, "DefaultRuntime": "",
+        // The name that is recorded with containers for the embedded runtime, so that dockerd can start them.
+        "Runtimes": {"runc": {"path": "outcrop"}}, "DefaultRuntime": "runc",
         "Swarm": {"NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false, "Error": "", "RemoteManagers": null},
         "LiveRestoreEnabled": false,
         "Isolation": "", "InitBinary": "",
         "ContainerdCommit": {"ID": ""}, "RuncCommit": {"ID": ""}, "InitCommit": {"ID": ""},
-        "SecurityOptions": [],
         "CDISpecDirs": [],
     })
 }

@@ -14,6 +14,7 @@ use super::run_directory::{RunDirectory, make, shim_lives};
 use super::shim::Task;
 use super::shim::runtime::{Order, Runtime, Started};
 use super::shim::start::{create_failed, runner, who};
+use crate::sys::beneath;
 
 /// The API's request to make one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,11 +78,6 @@ pub(crate) fn create(root: &Path, container: &str, config: ExecConfig) -> Result
     let record = Directory::of(root, container).record()?;
     if !record.state.running {
         return Err(ContainerError::Conflict(format!("container {container} is not running")));
-    }
-    if record.state.paused {
-        return Err(ContainerError::Conflict(format!(
-            "Container {container} is paused, unpause the container before exec"
-        )));
     }
     let id = new_id()?;
     let here = RunDirectory::of(root, container).exec(&id);
@@ -178,6 +174,7 @@ pub(crate) fn start_in_shim(task: &Task, run: &RunDirectory, id: &str) -> std::r
         rights.capabilities = Rights::of(&host)?.capabilities;
     }
     let config = config_of(&exec.config, &record.config);
+    enter(&root, &config.working_dir)?;
     host.console_size = exec.config.console_size.map_or([0, 0], |[rows, columns]| [rows.into(), columns.into()]);
     let none = Namespace::Host;
     let bundle = Bundle {
@@ -208,7 +205,30 @@ pub(crate) fn start_in_shim(task: &Task, run: &RunDirectory, id: &str) -> std::r
     if runtime != Runtime::Embedded {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(|error| error.to_string())?;
     }
-    order.create().map_err(|error| create_failed(&error).replace("runtime create", "runtime exec"))
+    order.create().map_err(|error| exec_failed(&error))
+}
+
+/// What Docker says before why an exec did not start.
+const FAILED: &str = "OCI runtime exec failed: exec failed:";
+
+/// Checks that the directory is there: of what a runtime says when it is not, nobody would guess it.
+fn enter(root: &File, directory: &str) -> std::result::Result<(), String> {
+    let opened = beneath::open_directory(root, directory.trim_start_matches('/').as_bytes());
+    opened.map(drop).map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "no such file or directory".into(),
+            std::io::ErrorKind::NotADirectory => "not a directory".into(),
+            _ => error.to_string(),
+        };
+        format!(
+            "{FAILED} unable to start container process: chdir to cwd (\"{directory}\") set in config.json failed: {why}: unknown"
+        )
+    })
+}
+
+/// Docker's words for an exec that could not be started.
+fn exec_failed(why: &str) -> String {
+    create_failed(why).replace("OCI runtime create failed:", FAILED)
 }
 
 /// The container's configuration with what the exec has of its own.

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::config::lenient;
+use super::error::ContainerError;
+
 /// The part of a container's configuration that depends on the host.
 ///
 /// Keys that are not named here are kept as they came.
@@ -197,6 +200,11 @@ pub struct Ulimit {
 pub const DEFAULT_SHM: i64 = 64 << 20;
 
 impl HostConfig {
+    /// Parses the API's body, in which any member may be null.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ContainerError> {
+        lenient(bytes).map_err(|error| ContainerError::Invalid(format!("invalid JSON: {error}")))
+    }
+
     /// Fills in Docker's defaults.
     pub fn complete(&mut self) {
         if self.log_config.kind.is_empty() {
@@ -216,6 +224,9 @@ impl HostConfig {
         }
         if self.memory > 0 && self.memory_swap == 0 {
             self.memory_swap = self.memory * 2;
+        }
+        if self.memory_swappiness == Some(-1) {
+            self.memory_swappiness = None;
         }
         if self.runtime.is_empty() {
             self.runtime = "runc".into();

@@ -194,7 +194,7 @@ impl Containers {
 
     /// Lets them go on.
     pub fn unpause(&self, name: &str) -> Result<()> {
-        let record = self.running(name)?;
+        let record = self.record(name)?;
         if !record.state.paused {
             return Err(ContainerError::Conflict(format!("Container {} is not paused", record.id)));
         }
@@ -314,7 +314,13 @@ impl Containers {
         if old.trim_start_matches('/') == new.trim_start_matches('/') {
             return Err(ContainerError::Invalid("Renaming a container with the same name as its current name".into()));
         }
-        let new = self.free_name(new)?;
+        let new = self.free_name(&format!("/{}", new.trim_start_matches('/'))).map_err(|error| match error {
+            ContainerError::Invalid(text) => ContainerError::Invalid(format!("Error when allocating new name: {text}")),
+            ContainerError::Conflict(text) => {
+                ContainerError::Conflict(format!("Error when allocating new name: {text}"))
+            }
+            error => error,
+        })?;
         let record = directory.update(|record| {
             record.name = format!("/{new}");
             record.clone()
@@ -368,6 +374,11 @@ impl Containers {
     /// Makes an exec in a running container: its ID.
     pub fn exec_create(&self, name: &str, config: ExecConfig) -> Result<String> {
         let record = self.running(name)?;
+        if record.state.paused {
+            return Err(ContainerError::Conflict(format!(
+                "Container {name} is paused, unpause the container before exec"
+            )));
+        }
         let command = config.cmd.join(" ");
         let id = exec::create(&self.root, &record.id, config)?;
         events::note(&self.root, &format!("exec_create: {command}"), &record, &[("execID", &id)]);

@@ -1,5 +1,7 @@
 //! Starting, stopping and what else changes a container in one step.
 
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -8,6 +10,7 @@ use super::super::Api;
 use super::super::error::ApiError;
 use super::super::query::Params;
 use super::no_content;
+use crate::container::HostConfig;
 
 /// `POST /containers/{id}/start`.
 pub(super) async fn start(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, ApiError> {
@@ -42,7 +45,8 @@ pub(super) async fn restart(
 /// `POST /containers/{id}/kill`.
 pub(super) async fn kill(State(api): State<Api>, Path(id): Path<String>, params: Params) -> Result<Response, ApiError> {
     let signal = params.text("signal").to_owned();
-    api.change(move |containers| containers.kill(&id, &signal)).await?;
+    let what = format!("cannot kill container: {id}");
+    api.change(move |containers| containers.kill(&id, &signal)).await.map_err(|error| error.naming(&what))?;
     Ok(no_content())
 }
 
@@ -67,6 +71,18 @@ pub(super) async fn rename(
     let name = params.text("name").to_owned();
     api.change(move |containers| containers.rename(&id, &name)).await?;
     Ok(no_content())
+}
+
+/// `POST /containers/{id}/update`.
+pub(super) async fn update(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let body = body.map_err(|error| ApiError::new(error.status(), error.body_text()))?;
+    let change = HostConfig::parse(&body)?;
+    api.change(move |containers| containers.update(&id, &change)).await?;
+    super::super::json(&serde_json::json!({ "Warnings": null }))
 }
 
 /// Rows and columns of a terminal, `h` and `w`.
