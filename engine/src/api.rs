@@ -3,6 +3,20 @@
 //! [`Api::service`] is the whole of it as a tower service; [`transport`] reaches it inside the process without a socket,
 //! [`serve`] puts it on one. Calls of the engine block, so each runs on a blocking thread; a client that goes away sets
 //! the [`Cancel`](crate::progress::Cancel) of the work it started.
+//!
+//! What Docker has no endpoints for is below `/outcrop`:
+//!
+//! | endpoint | what it does |
+//! |---|---|
+//! | `GET /outcrop/containers/{id}/changes` | what the container changed: a list of [`DetailedChange`](outcrop_layers::change::DetailedChange) |
+//! | `GET /outcrop/volumes/{name}/archive?compression=` | backs a volume up: a tar, `zstd` (default), `gzip` or `none` |
+//! | `POST /outcrop/volumes/{name}/archive?label=` | restores a backup (the body, compressed or not) as a new volume: 201 and the volume |
+//! | `POST /outcrop/volumes/{name}/clone?to=` | copies a volume to a new one: 201 and the volume |
+//! | `GET /outcrop/volumes/{name}/tree?path=&depth=` | lists files below a folder, one level by default: `Path`, `Mode`, `Uid`, `Gid`, `Size`, `Files`, `Mtime`, `Link` |
+//! | `GET /outcrop/volumes/{name}/size` | counts: `Bytes`, `Disk`, `Files`, `Directories` |
+//! | `GET /outcrop/volumes/{name}/folder?path=` | a folder as tar |
+//! | `PUT /outcrop/volumes/{name}/folder?path=` | unpacks a tar (compressed or not) into a folder |
+//! | `GET /outcrop/volumes/{name}/file?path=` | one file's bytes |
 
 mod archive;
 mod body;
@@ -14,6 +28,7 @@ mod exec;
 mod hijack;
 mod images;
 mod networks;
+mod outcrop;
 mod query;
 pub mod serve;
 mod system;
@@ -119,6 +134,7 @@ impl Api {
             .route("/volumes/prune", post(volumes::prune))
             .route("/volumes/{*rest}", get(volumes::inspect).delete(volumes::remove))
             .merge(networks::routes())
+            .merge(outcrop::routes())
             .route("/build", any(error::not_yet))
             .route("/build/prune", post(system::prune_builds))
             .route("/commit", post(commit::commit))

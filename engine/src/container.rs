@@ -10,6 +10,7 @@ mod client;
 mod config;
 mod copy;
 mod create;
+mod detail;
 mod error;
 mod events;
 mod exec;
@@ -43,6 +44,7 @@ mod view;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use cgroup::unified as has_unified_cgroups;
 pub use client::{Attached, Message};
 pub use config::{Config, HealthConfig};
 pub use copy::PathStat;

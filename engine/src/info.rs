@@ -76,7 +76,7 @@ impl Info {
             name: text(system.nodename()),
             cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
             memory: memory(),
-            cgroup_version: if std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() { 2 } else { 1 },
+            cgroup_version: if crate::container::has_unified_cgroups() { 2 } else { 1 },
             security_options: ["name=seccomp,profile=builtin"]
                 .into_iter()
                 .chain(shared.root.rootless().then_some("name=rootless"))

@@ -19,7 +19,8 @@ use crate::usage::VolumeUsage;
 use crate::volume::{Create, Volume, VolumeError, Volumes};
 
 impl Api {
-    async fn volumes<T: Send + 'static>(
+    /// Runs a call of the volume library where blocking does no harm.
+    pub(super) async fn volumes<T: Send + 'static>(
         &self,
         call: impl FnOnce(Volumes) -> Result<T, VolumeError> + Send + 'static,
     ) -> Result<T, ApiError> {
@@ -29,7 +30,8 @@ impl Api {
     }
 }
 
-fn described(volume: &Volume) -> Value {
+/// A volume as Docker describes it.
+pub(super) fn described(volume: &Volume) -> Value {
     let created = jiff::Timestamp::from_second(volume.created).map(|time| time.to_string()).unwrap_or_default();
     json!({
         "CreatedAt": created, "Driver": volume.driver, "Labels": volume.labels,

@@ -145,6 +145,7 @@ impl Config {
             self.shell.clone_from(&image.shell);
         }
         merge(&mut self.exposed_ports, image.exposed_ports.as_ref());
+        self.volumes = self.volumes.take().filter(|volumes| !volumes.is_empty());
         merge(&mut self.volumes, image.volumes.as_ref());
         merge(&mut self.labels, image.labels.as_ref());
         self.inherit_env(image.env.as_deref().unwrap_or_default());

@@ -126,7 +126,10 @@ impl Containers {
         if number != libc::SIGKILL as u8 && wait_exit(&mut shim, until)? {
             return Ok(());
         }
-        let _ = shim.signal(libc::SIGKILL as u8);
+        if number != libc::SIGKILL as u8 {
+            let _ = shim.signal(libc::SIGKILL as u8);
+            events::note(&self.root, "kill", record, &[("signal", &libc::SIGKILL.to_string())]);
+        }
         if wait_exit(&mut shim, Some(Instant::now() + AFTER_KILL))? {
             return Ok(());
         }
@@ -243,17 +246,34 @@ impl Containers {
     /// Begins to wait: nothing that happens later is missed.
     pub(crate) fn begin_wait(&self, name: &str, until: Until) -> Result<Waiting> {
         let record = self.record(name)?;
-        let last = Exited { code: record.state.exit_code, error: record.state.error.clone() };
-        let task = self.task(&record.id);
-        let waits = record.state.running || until == Until::NextExit || (until == Until::Removed && !record.state.dead);
-        let shim = if !waits {
-            None
-        } else if until == Until::NextExit || record.state.running {
-            Some(Attached::open(&task, &self.program, Hello::default())?)
-        } else {
-            Attached::existing(&task, Hello::default())
+        let id = record.id.clone();
+        let (shim, record) = match until {
+            Until::NextExit => (Some(Attached::open(&self.task(&id), &self.program, Hello::default())?), record),
+            _ if record.state.running => self.shim_of_running(record)?,
+            Until::Removed => (Attached::existing(&self.task(&id), Hello::default()), record),
+            Until::NotRunning => (None, record),
         };
-        Ok(Waiting { id: record.id, last, shim })
+        let last = Exited { code: record.state.exit_code, error: record.state.error };
+        Ok(Waiting { id, last, shim })
+    }
+
+    /// The shim of a container that ran a moment ago; nothing, and the record of its end, when it ended meanwhile: a shim that
+    /// is about to go answers nobody, and a new one would wait for a start.
+    fn shim_of_running(&self, mut record: Record) -> Result<(Option<Attached>, Record)> {
+        let until = Instant::now() + AFTER_KILL;
+        loop {
+            if let Some(shim) = Attached::existing(&self.task(&record.id), Hello::default()) {
+                return Ok((Some(shim), record));
+            }
+            match self.record(&record.id) {
+                Ok(now) if now.state.running && Instant::now() < until => record = now,
+                Ok(now) => return Ok((None, now)),
+                // It was removed when it ended.
+                Err(ContainerError::NotFound(_)) => return Ok((None, record)),
+                Err(error) => return Err(error),
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Whether a container of this ID is on disk.
@@ -427,9 +447,28 @@ impl Containers {
         Ok(())
     }
 
-    /// Makes the state of all containers true after processes were killed, and starts again those that are to run always.
+    /// Makes the state of all containers true after processes were killed.
     pub fn reconcile(&self) -> Result<()> {
         remove::reconcile(&self.root)
+    }
+
+    /// Starts those whose restart policy wants it, as dockerd does when it starts: after the machine's start, or after their
+    /// shims were killed. Gives those that could not be, and why.
+    pub fn resume(&self) -> Result<Vec<(String, ContainerError)>> {
+        self.reconcile()?;
+        let mut failed = Vec::new();
+        for id in lookup::ids(&self.root)? {
+            let directory = Directory::of(&self.root, &id);
+            let (Ok(record), Ok(host)) = (directory.record(), directory.host_config()) else { continue };
+            if !record.state.running
+                && host.restart_policy.resumes(&record)
+                && let Err(error) = self.start(&id)
+                && !matches!(error, ContainerError::NotModified(_) | ContainerError::NotFound(_))
+            {
+                failed.push((id, error));
+            }
+        }
+        Ok(failed)
     }
 }
 

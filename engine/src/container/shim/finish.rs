@@ -11,7 +11,7 @@ use super::runtime::Runtime;
 use super::start::{Container, Running};
 use crate::container::error::{ContainerError, Result, exit_code_of_failure};
 use crate::container::executor::Runner;
-use crate::container::host_config::{HostConfig, RestartPolicy};
+use crate::container::host_config::HostConfig;
 use crate::container::protocol::{Exit, Kind};
 use crate::container::record::{Directory, Record};
 use crate::container::run_directory::RunDirectory;
@@ -103,15 +103,15 @@ fn once(container: &mut Container<'_>, host: &HostConfig, running: Running, pump
     // It may have been updated since the start.
     let policy = container.directory.host_config().map_or_else(|_| host.restart_policy.clone(), |h| h.restart_policy);
     // In one step: nobody sees it ended who would not see it again.
-    let again = container.directory.update(|record| {
+    let (again, record) = container.directory.update(|record| {
         ended(record, &exit, oom_killed);
-        let again = starts_again(&policy, record, exit.code);
+        let again = policy.starts_again(record, exit.code);
         if again {
             record.restart_count += 1;
             record.state.running = true;
             record.state.restarting = true;
         }
-        again
+        (again, record.clone())
     })?;
     if oom_killed {
         events::note(&container.task.root, "oom", &record, &[]);
@@ -165,21 +165,6 @@ fn refuse(task: &Task, pump: &mut Pump, message: &str) -> Result<()> {
     pump.tell(Kind::Failed, message.as_bytes());
     pump.close();
     noted
-}
-
-/// Docker's restart rules.
-fn starts_again(policy: &RestartPolicy, record: &Record, code: i32) -> bool {
-    if record.has_been_manually_stopped {
-        return false;
-    }
-    match policy.name.as_str() {
-        "always" | "unless-stopped" => true,
-        "on-failure" => {
-            let most = policy.maximum_retry_count;
-            code != 0 && (most <= 0 || record.restart_count < most)
-        }
-        _ => false,
-    }
 }
 
 /// Waits before a restart; false when it was stopped meanwhile.

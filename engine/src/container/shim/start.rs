@@ -19,7 +19,7 @@ use crate::container::namespace::{Namespace, Namespaces};
 use crate::container::network::{self, Connection};
 use crate::container::record::{Directory, Record, replace};
 use crate::container::run_directory::{ProcessId, RunDirectory};
-use crate::container::{seccomp, state, user};
+use crate::container::{cgroup, seccomp, state, user};
 use crate::driver::Driver;
 use crate::driver::overlay2::Overlay2;
 use crate::sys::{beneath, node, program};
@@ -178,13 +178,11 @@ impl<'a> Container<'a> {
             None if mode == "host" => Ok(Namespace::Host),
             None => Ok(Namespace::New),
         };
-        // On cgroup version 1 Docker's default is the host's.
-        let cgroup = match host.cgroupns_mode.as_str() {
-            "host" => Namespace::Host,
-            "private" => Namespace::New,
-            _ if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() => Namespace::New,
-            _ => Namespace::Host,
+        let private = match host.cgroupns_mode.as_str() {
+            "" => cgroup::unified(),
+            mode => mode == "private",
         };
+        let cgroup = if private { Namespace::New } else { Namespace::Host };
         Ok(Namespaces {
             network: match network {
                 Connection::None | Connection::Pasta(_) => Namespace::New,
