@@ -73,9 +73,10 @@ pub struct Containers {
 }
 
 impl crate::Engine {
-    /// The containers. Shims run this very program, which must call [`shim::main`] first of all.
+    /// The containers.
     pub fn containers(&self) -> Containers {
-        Containers::new(self.root(), None, self.images().shared.root.rootless())
+        let shared = &self.images().shared;
+        Containers::new(self.root(), shared.shim.clone(), shared.root.rootless())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::Serve;
+use super::script::split;
 use crate::dockerd::{Dockerd, docker};
 use crate::outcrop::{feed, text};
 use crate::rootfs;
@@ -14,10 +15,10 @@ fn started() -> Serve {
 }
 
 impl Serve {
-    /// Runs docker commands, words split at spaces, `@W` a directory beside the root; the last one's answer.
+    /// Runs a docker command, quoted as in scripts, `@W` a directory beside the root; its answer.
     fn docker(&self, line: &str) -> String {
         let work = self.outcrop.scratch("w").display().to_string();
-        let words = line.split(' ').map(|word| word.replace("@W", &work));
+        let words = split(&line.replace("@W", &work));
         text(&docker(&self.host, words).output().expect("docker")).trim().to_owned()
     }
 }
@@ -46,7 +47,7 @@ fn data_stays_when_its_container_goes() {
          --mount type=bind,src=@W,dst=/host,readonly base:1 true",
     );
     let format = "{{range .Mounts}}{{.Type}},{{.Name}},{{.Source}},{{.Destination}},{{.RW}};{{end}}";
-    let of = |name: &str| serve.docker(&format!("inspect {name} --format {format}"));
+    let of = |name: &str| serve.docker(&format!("inspect {name} --format '{format}'"));
     assert_eq!(of("short"), of("long"));
     assert!(of("short").contains("/data,true;") && of("short").contains("/host,false;"));
 

@@ -83,7 +83,7 @@ impl Engine<'_> {
 }
 
 /// Words as a shell splits them, as far as quotes go.
-fn split(line: &str) -> Vec<String> {
+pub(super) fn split(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let (mut word, mut begun, mut quote) = (String::new(), false, None);
     for c in line.chars() {
