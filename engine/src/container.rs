@@ -41,6 +41,7 @@ mod stats;
 mod update;
 mod user;
 mod view;
+mod wait;
 
 use std::path::{Path, PathBuf};
 
@@ -53,8 +54,6 @@ pub use error::{ContainerError, ContainerErrorKind};
 pub use exec::{Exec, ExecConfig};
 pub use files::CommitOptions;
 pub use host_config::{DEFAULT_SHM, DeviceMapping, HostConfig, LogConfig, PortBinding, RestartPolicy, Ulimit};
-pub(crate) use lifecycle::Waiting;
-pub use lifecycle::{Exited, Until};
 pub use log_file::Stream;
 pub use logs::{LogLine, LogOptions};
 pub use network::Network;
@@ -63,6 +62,8 @@ pub use seccomp::{Profile, ProfileError};
 pub(crate) use seen::Container;
 pub use state::{Health, HealthResult, State};
 pub use view::ListOptions;
+pub(crate) use wait::Waiting;
+pub use wait::{Exited, Until};
 
 /// The containers of one data root; a cheap handle that any thread may use.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@
 mod keys;
 
 use std::io;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -231,10 +232,15 @@ async fn next(
         tokio::select! {
             frame = frames.next(shim) => return frame,
             () = tokio::time::sleep(LOOK) => if silent.load(Ordering::Relaxed) {
-                client.write(b"").await?;
+                look_after(client).await?;
             },
         }
     }
+}
+
+/// Writes nothing, which fails once the client has gone.
+async fn look_after(client: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    std::future::poll_fn(|context| Pin::new(&mut *client).poll_write(context, b"")).await.map(drop)
 }
 
 /// The connection to a shim, for waiting without a thread.

@@ -216,7 +216,9 @@ fn resume(api: &Api) {
     let containers = api.engine().containers();
     tokio::task::spawn_blocking(move || match containers.resume() {
         Ok(failed) => {
-            failed.iter().for_each(|(id, error)| tracing::warn!(id, %error, "a container was not started again"))
+            for (id, error) in failed {
+                tracing::warn!(id, %error, "a container was not started again");
+            }
         }
         Err(error) => tracing::warn!(%error, "containers were not started again"),
     });

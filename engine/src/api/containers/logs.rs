@@ -63,15 +63,11 @@ pub(super) async fn logs(
 
 /// A line as it is sent: its time first, with nine digits after the point, and a place for details, of which there are none.
 fn shown(line: &LogLine, timestamps: bool, details: bool) -> String {
-    let mut text = String::new();
-    if timestamps {
-        match line.time.parse::<jiff::Timestamp>() {
-            Ok(time) => text += &format!("{time:.9} "),
-            Err(_) => text += &format!("{} ", line.time),
-        }
-    }
-    if details {
-        text.push(' ');
-    }
-    text + &line.text
+    let time = match line.time.parse::<jiff::Timestamp>() {
+        _ if !timestamps => String::new(),
+        Ok(time) => format!("{time:.9} "),
+        Err(_) => format!("{} ", line.time),
+    };
+    let place = if details { " " } else { "" };
+    format!("{time}{place}{}", line.text)
 }

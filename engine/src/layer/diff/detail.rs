@@ -165,6 +165,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
+    use super::ChangeKind::{Added, Deleted, Modified};
     use super::*;
 
     #[test]
@@ -204,7 +205,6 @@ mod tests {
             let what = found.what.iter().filter(|aspect| **aspect != Aspect::Time).copied().collect::<Vec<_>>();
             (found.kind, what, found.size, found.copied, found.lower)
         };
-        use ChangeKind::{Added, Deleted, Modified};
         assert_eq!(look("/d/grown", Modified), (Kind::CopyUp, vec![Aspect::Content], 3, 2, Some(1)));
         assert_eq!(look("/d/mode", Modified), (Kind::Metadata, vec![Aspect::Mode], 4, 4, Some(1)));
         assert_eq!(look("/d/hidden", Modified), (Kind::CopyUp, vec![Aspect::Content], 3, 3, Some(0)));
