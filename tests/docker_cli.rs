@@ -1,5 +1,9 @@
 //! The real docker CLI against `outcrop serve`, its output compared with the same commands against dockerd.
 
+mod containers;
+mod persistent;
+mod script;
+
 use std::process::{Child, Output};
 
 use crate::archive::{Image, Member, pack};
@@ -21,16 +25,41 @@ impl Serve {
         let host = format!("unix://{}", outcrop.scratch("sock").display());
         let child = outcrop.command(["serve", "--host", &host]).spawn().expect("starts");
         let mut serve = Self { outcrop, host, child };
-        while !docker(&serve.host, ["version"]).output().expect("docker").status.success() {
-            assert!(serve.child.try_wait().expect("waits").is_none(), "serve ended");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        serve.wait_until_up();
         serve
     }
 }
 
 impl Drop for Serve {
     fn drop(&mut self) {
+        // Containers outlive it.
+        if let Ok(output) = docker(&self.host, ["ps", "-aq"]).output() {
+            let ids = String::from_utf8_lossy(&output.stdout).into_owned();
+            if !ids.trim().is_empty() {
+                let _ = docker(&self.host, ["rm", "-f"].into_iter().chain(ids.split_whitespace())).output();
+            }
+        }
+        self.end();
+    }
+}
+
+impl Serve {
+    /// Starts again, on the same root.
+    pub(crate) fn restart(&mut self) {
+        self.end();
+        self.child = self.outcrop.command(["serve", "--host", &self.host]).spawn().expect("starts");
+        self.wait_until_up();
+    }
+
+    fn wait_until_up(&mut self) {
+        while !docker(&self.host, ["version"]).output().expect("docker").status.success() {
+            assert!(self.child.try_wait().expect("waits").is_none(), "serve ended");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+
+    /// Ends it and leaves its containers.
+    pub(crate) fn end(&mut self) {
         let _ =
             rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM);
         let _ = self.child.wait();

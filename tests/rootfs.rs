@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-const APPLETS: &[&str] =
-    &["sh", "ls", "cat", "echo", "mkdir", "rm", "true", "chmod", "dd", "seq", "cp", "mv", "ln", "touch"];
+const APPLETS: &[&str] = &[
+    "sh", "ls", "cat", "echo", "mkdir", "rm", "true", "chmod", "dd", "seq", "cp", "mv", "ln", "touch", "sleep", "env",
+    "id", "hostname", "grep", "df", "tty", "stty", "wc", "ps", "pwd", "printf", "sort", "kill", "tail", "head",
+];
 
 /// Packs busybox with a few applets and some files of every kind.
 pub(crate) fn busybox() -> Vec<u8> {
@@ -21,7 +23,14 @@ pub(crate) fn busybox() -> Vec<u8> {
         header.set_mode(0o777);
         tar.append_link(&mut header, format!("bin/{applet}"), "busybox").expect("memory");
     }
-    add(&mut tar, "etc/passwd", tar::EntryType::Regular, 0o644, b"root:x:0:0:root:/:/bin/sh\n");
+    add(
+        &mut tar,
+        "etc/passwd",
+        tar::EntryType::Regular,
+        0o644,
+        b"root:x:0:0:root:/:/bin/sh\nalice:x:1000:1000::/:/bin/sh\n",
+    );
+    add(&mut tar, "etc/group", tar::EntryType::Regular, 0o644, b"root:x:0:\nalice:x:1000:\n");
     add(&mut tar, "etc/shadow", tar::EntryType::Regular, 0o600, b"root:*:::::::\n");
     add(&mut tar, "bin/setuid", tar::EntryType::Regular, 0o4755, b"#!/bin/sh\n");
     add(&mut tar, "tmp/pipe", tar::EntryType::Fifo, 0o644, &[]);

@@ -3,13 +3,32 @@
 //! [`Api::service`] is the whole of it as a tower service; [`transport`] reaches it inside the process without a socket,
 //! [`serve`] puts it on one. Calls of the engine block, so each runs on a blocking thread; a client that goes away sets
 //! the [`Cancel`](crate::progress::Cancel) of the work it started.
+//!
+//! What Docker has no endpoints for is below `/outcrop`:
+//!
+//! | endpoint | what it does |
+//! |---|---|
+//! | `GET /outcrop/containers/{id}/changes` | what the container changed: a list of [`DetailedChange`](outcrop_layers::change::DetailedChange) |
+//! | `GET /outcrop/volumes/{name}/archive?compression=` | backs a volume up: a tar, `zstd` (default), `gzip` or `none` |
+//! | `POST /outcrop/volumes/{name}/archive?label=` | restores a backup (the body, compressed or not) as a new volume: 201 and the volume |
+//! | `POST /outcrop/volumes/{name}/clone?to=` | copies a volume to a new one: 201 and the volume |
+//! | `GET /outcrop/volumes/{name}/tree?path=&depth=` | lists files below a folder, one level by default: `Path`, `Mode`, `Uid`, `Gid`, `Size`, `Files`, `Mtime`, `Link` |
+//! | `GET /outcrop/volumes/{name}/size` | counts: `Bytes`, `Disk`, `Files`, `Directories` |
+//! | `GET /outcrop/volumes/{name}/folder?path=` | a folder as tar |
+//! | `PUT /outcrop/volumes/{name}/folder?path=` | unpacks a tar (compressed or not) into a folder |
+//! | `GET /outcrop/volumes/{name}/file?path=` | one file's bytes |
 
 mod archive;
 mod body;
+mod commit;
 mod containers;
 mod error;
 mod events;
+mod exec;
+mod hijack;
 mod images;
+mod networks;
+mod outcrop;
 mod query;
 pub mod serve;
 mod system;
@@ -108,21 +127,17 @@ impl Api {
             .route("/images/get", get(archive::save))
             .route("/images/search", any(error::not_yet))
             .route("/images/{*rest}", get(images::get).post(images::post).delete(images::remove))
-            .route("/containers/json", get(containers::list))
-            .route("/containers/create", post(containers::create))
-            .route("/containers/prune", post(containers::prune))
-            .route("/containers/{*rest}", get(containers::get).fallback(error::not_yet))
+            .merge(containers::routes())
+            .merge(exec::routes())
             .route("/volumes", get(volumes::list))
             .route("/volumes/create", post(volumes::create))
             .route("/volumes/prune", post(volumes::prune))
             .route("/volumes/{*rest}", get(volumes::inspect).delete(volumes::remove))
-            .route("/networks", get(volumes::networks))
-            .route("/networks/prune", post(volumes::prune_networks))
-            .route("/networks/{*rest}", get(volumes::network).fallback(error::not_yet))
+            .merge(networks::routes())
+            .merge(outcrop::routes())
             .route("/build", any(error::not_yet))
             .route("/build/prune", post(system::prune_builds))
-            .route("/commit", any(error::not_yet))
-            .route("/exec/{*rest}", any(error::not_yet))
+            .route("/commit", post(commit::commit))
             .route("/swarm", any(error::no_swarm))
             .route("/nodes", any(error::no_swarm))
             .route("/services", any(error::no_swarm))

@@ -10,6 +10,7 @@ mod client;
 mod config;
 mod copy;
 mod create;
+mod detail;
 mod error;
 mod events;
 mod exec;
@@ -26,7 +27,7 @@ mod mounting;
 mod names;
 mod namespace;
 mod network;
-mod protocol;
+pub(crate) mod protocol;
 mod record;
 mod remove;
 mod run_directory;
@@ -38,11 +39,14 @@ mod socket;
 mod state;
 mod stats;
 mod target;
+mod update;
 mod user;
 mod view;
+mod wait;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use cgroup::unified as has_unified_cgroups;
 pub use client::{Attached, Message};
 pub use config::{Config, HealthConfig};
 pub use copy::PathStat;
@@ -51,14 +55,16 @@ pub use error::{ContainerError, ContainerErrorKind};
 pub use exec::{Exec, ExecConfig};
 pub use files::CommitOptions;
 pub use host_config::{DEFAULT_SHM, DeviceMapping, HostConfig, LogConfig, PortBinding, RestartPolicy, Ulimit};
-pub use lifecycle::{Exited, Until};
 pub use log_file::Stream;
 pub use logs::{LogLine, LogOptions};
+pub use network::Network;
 pub use record::{MountPoint, Record};
 pub use seccomp::{Profile, ProfileError};
 pub(crate) use seen::Container;
 pub use state::{Health, HealthResult, State};
 pub use view::ListOptions;
+pub(crate) use wait::Waiting;
+pub use wait::{Exited, Until};
 
 /// The containers of one data root; a cheap handle that any thread may use.
 #[derive(Clone, Debug)]
@@ -69,9 +75,10 @@ pub struct Containers {
 }
 
 impl crate::Engine {
-    /// The containers. Shims run this very program, which must call [`shim::main`] first of all.
+    /// The containers.
     pub fn containers(&self) -> Containers {
-        Containers::new(self.root(), None, self.images().shared.root.rootless())
+        let shared = &self.images().shared;
+        Containers::new(self.root(), shared.shim.clone(), shared.root.rootless())
     }
 }
 

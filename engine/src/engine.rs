@@ -26,6 +26,9 @@ pub struct OpenOptions {
     pub rootless: bool,
     /// Storage driver; `None` takes the one that the root was written with, `overlay2` for a new one.
     pub driver: Option<String>,
+    /// The program that runs beside each container, which must call [`shim::main`](crate::container::shim::main) first of
+    /// all; `None` for this very one.
+    pub shim: Option<PathBuf>,
 }
 
 impl OpenOptions {
@@ -49,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) layers: LayerCache,
     pub(crate) facts: FactCache,
     pub(crate) events: Events,
+    pub(crate) shim: Option<PathBuf>,
 }
 
 impl Engine {
@@ -66,6 +70,7 @@ impl Engine {
             layers: LayerCache::default(),
             facts: FactCache::default(),
             events,
+            shim: options.shim.clone(),
         });
         Ok(Self { images: Images { shared } })
     }

@@ -40,6 +40,10 @@ pub struct Info {
     pub cpus: u64,
     /// Memory in bytes.
     pub memory: u64,
+    /// Version of the control groups, 1 or 2.
+    pub cgroup_version: u8,
+    /// What keeps containers in, as `docker info` lists it.
+    pub security_options: Vec<String>,
     /// What a user should know: read-only, missing features of the file system.
     pub warnings: Vec<String>,
 }
@@ -72,6 +76,12 @@ impl Info {
             name: text(system.nodename()),
             cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
             memory: memory(),
+            cgroup_version: if crate::container::has_unified_cgroups() { 2 } else { 1 },
+            security_options: ["name=seccomp,profile=builtin"]
+                .into_iter()
+                .chain(shared.root.rootless().then_some("name=rootless"))
+                .map(str::to_owned)
+                .collect(),
             warnings,
         }
     }

@@ -1,18 +1,16 @@
 //! Disk usage, as `docker system df` counts it, and what nobody counts.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::container::Container;
-use crate::driver::{self, CacheId};
+use crate::driver;
 use crate::engine::Shared;
-use crate::image::list::created;
 use crate::image::{ImageError, Images, ListOptions, Summary, references};
 use crate::layer::store;
+use crate::root::damage;
 use crate::root::layout::Layout;
-use crate::root::{damage, files};
 
 /// What takes how much room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,37 +19,10 @@ pub struct DiskUsage {
     pub layers_size: u64,
     /// The images, with what they share and how many containers they have.
     pub images: Vec<Summary>,
-    /// The containers.
-    pub containers: Vec<ContainerUsage>,
     /// The volumes.
     pub volumes: Vec<VolumeUsage>,
     /// Layer directories that no layer and no container knows.
     pub orphans: Vec<Orphan>,
-}
-
-/// One container's room.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ContainerUsage {
-    /// Its ID.
-    pub id: String,
-    /// Its name, without the slash.
-    pub name: String,
-    /// The image's ID, as the container has it.
-    pub image: String,
-    /// `name:tag` that it was created by.
-    pub image_name: String,
-    /// `running`, `exited`, `created`, `paused`.
-    pub state: String,
-    /// When it was created, seconds since 1970.
-    pub created: i64,
-    /// The command line.
-    pub command: String,
-    /// Bytes of regular files in its own layer.
-    pub size_rw: u64,
-    /// Those and the image's.
-    pub size_root_fs: u64,
-    /// Names of the volumes it mounts.
-    pub volumes: Vec<String>,
 }
 
 /// One volume's room.
@@ -90,35 +61,12 @@ impl DiskUsage {
         let options = ListOptions { all: true, containers: true, shared: true, ..ListOptions::default() };
         let images_used = images.list(&options)?;
         let containers = Container::all(layout).map_err(images.unreadable())?;
-        let sizes: HashMap<_, _> = images_used.iter().map(|summary| (summary.id, summary.size)).collect();
         Ok(Self {
             layers_size: all.iter().filter_map(|chain| shared.layers.size(layout, *chain)).sum(),
             volumes: volumes(layout, &containers),
-            containers: containers
-                .iter()
-                .map(|c| container(shared, c, c.image.and_then(|id| sizes.get(&id))))
-                .collect(),
             orphans: orphans(shared).map_err(images.unreadable())?,
             images: images_used,
         })
-    }
-}
-
-fn container(shared: &Shared, container: &Container, image_size: Option<&u64>) -> ContainerUsage {
-    let mount = shared.root.layout().mounts().join(&container.id).join("mount-id");
-    let content = files::read_text(&mount).ok().flatten().and_then(|id| id.trim().parse().ok());
-    let size_rw = content.and_then(|id: CacheId| shared.driver.usage(&id).ok()).map_or(0, |usage| usage.apparent);
-    ContainerUsage {
-        id: container.id.clone(),
-        name: container.name.clone(),
-        image: container.image.map(|id| id.to_string()).unwrap_or_default(),
-        image_name: container.image_name.clone(),
-        state: container.state().into(),
-        created: created(Some(&container.created)),
-        command: container.command.clone(),
-        size_rw,
-        size_root_fs: size_rw + image_size.copied().unwrap_or(0),
-        volumes: container.volumes.clone(),
     }
 }
 

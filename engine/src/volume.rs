@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::Shared;
+use crate::events::Events;
 use crate::root::lock::Changing;
 use crate::root::transaction::Transaction;
 use crate::root::{Access, Layout};
@@ -68,7 +69,7 @@ impl Volume {
 pub struct Volumes {
     layout: Layout,
     access: Access,
-    /// For events; a container's shim has none.
+    /// For events that cannot be written; a container's shim has none.
     shared: Option<Arc<Shared>>,
 }
 
@@ -122,10 +123,11 @@ impl Volumes {
     }
 
     fn log(&self, action: &str, name: &str, more: &[(&str, &str)]) {
-        if let Some(shared) = &self.shared {
-            let attributes = std::iter::once(("driver", "local")).chain(more.iter().copied());
-            let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-            shared.events.log("volume", action, name, attributes);
+        let attributes = std::iter::once(("driver", "local")).chain(more.iter().copied());
+        let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        match &self.shared {
+            Some(shared) => shared.events.log("volume", action, name, attributes),
+            None => Events::new(self.layout.events(), true).log("volume", action, name, attributes),
         }
     }
 }

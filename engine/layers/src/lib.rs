@@ -18,12 +18,14 @@
 //! | [`waste`] | bytes that are stored but cannot be reached, each with its cause; [`advice`] says what mends it |
 //! | [`verify`] | comparing content: changes in doubt, duplicates |
 //! | [`content`] | what is in a file: text, bytes, programs, archives; what differs between two |
+//! | [`change`] | what happened to a path of a container's own layer |
 //! | [`source`] | where layers are read from |
 
 #![forbid(unsafe_code)]
 
 pub mod advice;
 pub mod archive;
+pub mod change;
 pub mod compress;
 pub mod config;
 pub mod content;

@@ -89,7 +89,7 @@ pub(super) async fn create(State(api): State<Api>, params: Params, body: Body) -
 }
 
 /// The name in `repo` and `tag`, checked before any byte is read.
-fn named(params: &Params) -> Result<Option<String>, ApiError> {
+pub(super) fn named(params: &Params) -> Result<Option<String>, ApiError> {
     let Some(repository) = params.some("repo") else { return Ok(None) };
     let mut reference = Reference::parse(&repository)?;
     if reference.digest().is_some() {

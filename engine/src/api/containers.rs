@@ -1,215 +1,142 @@
-//! `/containers`, as far as they are on disk: this engine does not run any yet.
+//! `/containers`: listing, inspecting, creating, renaming, removing. What has streams or waits is in files of its own.
 
-use std::fs;
-use std::io::Read;
-use std::path::Path as FilePath;
+mod archive;
+mod attach;
+mod create;
+mod lifecycle;
+mod logs;
+mod stats;
+mod wait;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+pub(super) use lifecycle::size;
+
+use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::Uri;
-use axum::response::Response;
-use serde_json::{Value, json};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use serde::Serialize;
+use serde_json::json;
 
-use super::error::{ApiError, json_body, lacking};
+use super::Api;
+use super::error::ApiError;
 use super::query::Params;
-use super::{Api, split_name};
-use crate::engine::Engine;
-use crate::usage::ContainerUsage;
+use crate::container::{ContainerError, Containers, ListOptions};
+use crate::root::Access;
 
-/// The largest description of a container that is read, in bytes.
-const LARGEST: u64 = 8 << 20;
-
-fn document(path: &FilePath) -> Option<Value> {
-    if !fs::symlink_metadata(path).ok()?.is_file() {
-        return None;
+impl Api {
+    /// Runs a call of the container library where blocking does no harm.
+    pub(super) async fn containers<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Containers) -> Result<T, ContainerError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let containers = self.engine.containers();
+        let done = tokio::task::spawn_blocking(move || call(&containers)).await;
+        done.map_err(|error| ApiError::panicked(&error))?.map_err(ApiError::from)
     }
-    let mut bytes = Vec::new();
-    fs::File::open(path).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
-    serde_json::from_slice(&bytes).ok()
-}
 
-/// `config.v2.json` of every container, newest first.
-fn on_disk(engine: &Engine) -> Vec<Value> {
-    let Ok(entries) = fs::read_dir(engine.root().join("containers")) else { return Vec::new() };
-    let mut all: Vec<Value> =
-        entries.flatten().filter_map(|entry| document(&entry.path().join("config.v2.json"))).collect();
-    all.sort_by(|a, b| b["Created"].as_str().cmp(&a["Created"].as_str()));
-    all
-}
+    /// As [`Api::containers`], for what changes something: refused where the root is open for reading only.
+    pub(super) async fn change<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Containers) -> Result<T, ContainerError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.writable()?;
+        self.containers(call).await
+    }
 
-fn state(container: &Value) -> &'static str {
-    let state = &container["State"];
-    match () {
-        () if state["Paused"] == true => "paused",
-        () if state["Running"] == true => "running",
-        () if state["Dead"] == true => "dead",
-        () if state["StartedAt"].as_str().is_none_or(|t| t.starts_with("0001")) => "created",
-        () => "exited",
+    /// Refuses where the root is open for reading only.
+    pub(super) fn writable(&self) -> Result<(), ApiError> {
+        match self.engine.access() {
+            Access::ReadWrite => Ok(()),
+            Access::ReadOnly { why } => {
+                Err(ApiError::new(StatusCode::FORBIDDEN, format!("the data root is open for reading only: {why}")))
+            }
+        }
     }
 }
 
-fn status(container: &Value) -> String {
-    match state(container) {
-        "exited" => format!("Exited ({})", container["State"]["ExitCode"]),
-        "running" => "Up".into(),
-        "paused" => "Up (Paused)".into(),
-        "dead" => "Dead".into(),
-        _ => "Created".into(),
-    }
-}
-
-fn command(container: &Value) -> String {
-    let words = container["Args"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    container["Path"].as_str().into_iter().chain(words).collect::<Vec<_>>().join(" ")
-}
-
-fn summary(container: &Value) -> Value {
-    let created = container["Created"].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
-    json!({
-        "Id": container["ID"],
-        "Names": [container["Name"]],
-        "Image": container["Config"]["Image"],
-        "ImageID": container["Image"],
-        "Command": command(container),
-        "Created": created.map_or(0, jiff::Timestamp::as_second),
-        "Ports": [],
-        "Labels": container["Config"]["Labels"].as_object().cloned().unwrap_or_default(),
-        "State": state(container),
-        "Status": status(container),
-        "HostConfig": {"NetworkMode": "default"},
-        "NetworkSettings": {"Networks": {}},
-        "Mounts": mounts(container),
-    })
-}
-
-fn mounts(container: &Value) -> Vec<Value> {
-    let points = container["MountPoints"].as_object();
-    let mount = |mount: &Value| {
-        let kind = mount["Type"].as_str().filter(|kind| !kind.is_empty()).unwrap_or("bind");
-        json!({
-            "Type": kind, "Name": mount["Name"], "Source": mount["Source"], "Destination": mount["Destination"],
-            "Driver": mount["Driver"], "Mode": mount["Relabel"], "RW": mount["RW"], "Propagation": mount["Propagation"],
-        })
-    };
-    points.into_iter().flat_map(|points| points.values()).map(mount).collect()
-}
-
-/// A container with its sizes, for `/system/df`.
-pub(super) fn used(container: &ContainerUsage) -> Value {
-    let mount = |name: &String| json!({"Type": "volume", "Name": name, "Driver": "local", "RW": true});
-    json!({
-        "Id": container.id,
-        "Names": [format!("/{}", container.name)],
-        "Image": container.image_name,
-        "ImageID": container.image,
-        "Command": container.command,
-        "Created": container.created,
-        "Ports": [],
-        "SizeRw": container.size_rw,
-        "SizeRootFs": container.size_root_fs,
-        "Labels": {},
-        "State": container.state,
-        "Status": container.state,
-        "HostConfig": {"NetworkMode": "default"},
-        "NetworkSettings": {"Networks": {}},
-        "Mounts": container.volumes.iter().map(mount).collect::<Vec<_>>(),
-    })
+/// Every endpoint of containers.
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/containers/json", get(list))
+        .route("/containers/create", post(create::create))
+        .route("/containers/prune", post(prune))
+        .route("/containers/{id}", delete(lifecycle::remove))
+        .route("/containers/{id}/json", get(inspect))
+        .route("/containers/{id}/top", get(top))
+        .route("/containers/{id}/changes", get(changes))
+        .route("/containers/{id}/logs", get(logs::logs))
+        .route("/containers/{id}/stats", get(stats::stats))
+        .route("/containers/{id}/export", get(archive::export))
+        .route("/containers/{id}/archive", get(archive::read).head(archive::stat).put(archive::write))
+        .route("/containers/{id}/start", post(lifecycle::start))
+        .route("/containers/{id}/stop", post(lifecycle::stop))
+        .route("/containers/{id}/restart", post(lifecycle::restart))
+        .route("/containers/{id}/kill", post(lifecycle::kill))
+        .route("/containers/{id}/pause", post(lifecycle::pause))
+        .route("/containers/{id}/unpause", post(lifecycle::unpause))
+        .route("/containers/{id}/rename", post(lifecycle::rename))
+        .route("/containers/{id}/resize", post(lifecycle::resize))
+        .route("/containers/{id}/update", post(lifecycle::update))
+        .route("/containers/{id}/wait", post(wait::wait))
+        .route("/containers/{id}/attach", post(attach::attach))
+        .route("/containers/{id}/exec", post(super::exec::create))
 }
 
 /// `GET /containers/json`.
-pub(super) async fn list(State(api): State<Api>, params: Params) -> Result<Response, ApiError> {
-    const NAMES: [&str; 17] = [
-        "ancestor",
-        "before",
-        "exited",
-        "expose",
-        "health",
-        "id",
-        "isolation",
-        "is-task",
-        "label",
-        "name",
-        "network",
-        "publish",
-        "since",
-        "status",
-        "volume",
-        "driver",
-        "reference",
-    ];
-    let filters = params.filters(&NAMES)?;
-    let all = params.on("all") || filters.has("status");
-    let containers = api.blocking(|engine| Ok(on_disk(engine))).await?;
-    let fits = |container: &&Value| {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let image = text(&container["Config"]["Image"]);
-        let labels = container["Config"]["Labels"].as_object().into_iter().flatten();
-        let labels = labels.map(|(name, value)| (name.clone(), text(value))).collect();
-        (all || matches!(state(container), "running" | "paused"))
-            && filters.allows("status", state(container))
-            && filters.allows_prefix("id", &text(&container["ID"]))
-            && (!filters.has("name") || filters.get("name").any(|part| text(&container["Name"]).contains(part)))
-            && filters.labels_match("label", &labels)
-            && (!filters.has("ancestor")
-                || filters.get("ancestor").any(|wanted| image == wanted || text(&container["Image"]).contains(wanted)))
+async fn list(State(api): State<Api>, params: Params) -> Result<Response, ApiError> {
+    let limit = match params.text("limit") {
+        "" => 0,
+        text => text
+            .parse::<i64>()
+            .map_err(|_| ApiError::invalid(format!("strconv.Atoi: parsing {text:?}: invalid syntax")))?,
     };
-    super::json(&containers.iter().filter(fits).map(summary).collect::<Vec<_>>())
+    let options = ListOptions {
+        all: params.on("all"),
+        limit: usize::try_from(limit).unwrap_or(0),
+        size: params.on("size"),
+        filters: crate::filters::Filters::from_json(params.text("filters"))?,
+    };
+    super::json(&api.containers(move |containers| containers.list(&options)).await?)
 }
 
-/// `GET /containers/{id}/json`; the rest is not there yet.
-pub(super) async fn get(State(api): State<Api>, Path(rest): Path<String>, uri: Uri) -> Result<Response, ApiError> {
-    let (name, what) = split_name(&rest);
-    let name = name.to_owned();
-    let found = api.blocking({
-        let name = name.clone();
-        move |engine| Ok(find(engine, &name))
-    });
-    let found = found.await??;
-    if what == "json" { super::json(&found) } else { Err(lacking(uri.path())) }
+/// `GET /containers/{id}/json`.
+async fn inspect(State(api): State<Api>, Path(id): Path<String>, params: Params) -> Result<Response, ApiError> {
+    let size = params.on("size");
+    super::json(&api.containers(move |containers| containers.inspect(&id, size)).await?)
 }
 
-/// The container with this name, ID, or beginning of an ID.
-fn find(engine: &Engine, name: &str) -> Result<Value, ApiError> {
-    let all = on_disk(engine);
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let exact =
-        |c: &&Value| text(&c["ID"]) == name || text(&c["Name"]).trim_start_matches('/') == name.trim_start_matches('/');
-    let found: Vec<&Value> = match all.iter().find(exact) {
-        Some(container) => vec![container],
-        None => all.iter().filter(|c| !name.is_empty() && text(&c["ID"]).starts_with(name)).collect(),
-    };
-    match found.as_slice() {
-        [] => Err(ApiError::not_found(format!("No such container: {name}"))),
-        [container] => Ok(inspect(engine, container)),
-        _ => Err(ApiError::invalid(format!("multiple IDs found with provided prefix: {name}"))),
+/// `GET /containers/{id}/top`.
+async fn top(State(api): State<Api>, Path(id): Path<String>, params: Params) -> Result<Response, ApiError> {
+    let arguments = params.text("ps_args").to_owned();
+    super::json(&api.containers(move |containers| containers.top(&id, &arguments)).await?)
+}
+
+/// `GET /containers/{id}/changes`.
+async fn changes(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Row {
+        path: String,
+        kind: u8,
     }
+    let changes = api.containers(move |containers| containers.changes(&id)).await?;
+    let rows: Vec<Row> = changes
+        .iter()
+        .map(|change| Row { path: String::from_utf8_lossy(&change.path).into_owned(), kind: change.kind as u8 })
+        .collect();
+    super::json(&Some(rows).filter(|rows| !rows.is_empty()))
 }
 
-fn inspect(engine: &Engine, container: &Value) -> Value {
-    let id = container["ID"].as_str().unwrap_or_default();
-    let host = engine.root().join("containers").join(id).join("hostconfig.json");
-    let mut all_state = container["State"].clone();
-    all_state["Status"] = state(container).into();
-    json!({
-        "Id": container["ID"], "Created": container["Created"], "Path": container["Path"], "Args": container["Args"],
-        "State": all_state, "Image": container["Image"], "ResolvConfPath": container["ResolvConfPath"],
-        "HostnamePath": container["HostnamePath"], "HostsPath": container["HostsPath"], "LogPath": container["LogPath"],
-        "Name": container["Name"], "RestartCount": container["RestartCount"], "Driver": container["Driver"],
-        "Platform": container["OS"], "MountLabel": container["MountLabel"], "ProcessLabel": container["ProcessLabel"],
-        "AppArmorProfile": container["AppArmorProfile"], "ExecIDs": null,
-        "HostConfig": document(&host).unwrap_or(Value::Null), "Mounts": mounts(container),
-        "Config": container["Config"], "NetworkSettings": container["NetworkSettings"],
-    })
+/// `POST /containers/prune`.
+async fn prune(State(api): State<Api>, params: Params) -> Result<Response, ApiError> {
+    let filters = params.filters(&["until", "label", "label!"])?;
+    let (removed, freed) = api.change(move |containers| containers.prune(&filters)).await?;
+    let removed = Some(removed).filter(|removed| !removed.is_empty());
+    super::json(&json!({ "ContainersDeleted": removed, "SpaceReclaimed": freed }))
 }
 
-/// `POST /containers/create`: checks the body, then says that containers come later.
-pub(super) async fn create(body: Result<Bytes, BytesRejection>) -> Result<Response, ApiError> {
-    json_body::<Value>(body)?;
-    Err(lacking("creating containers"))
-}
-
-/// `POST /containers/prune`: nothing is removed that this engine did not make.
-pub(super) async fn prune() -> Result<Response, ApiError> {
-    super::json(&json!({"ContainersDeleted": null, "SpaceReclaimed": 0}))
+/// 204.
+fn no_content() -> Response {
+    StatusCode::NO_CONTENT.into_response()
 }

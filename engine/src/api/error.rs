@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::container::{ContainerError, ContainerErrorKind};
 use crate::filters::FilterError;
 use crate::image::{ErrorKind, ImageError, ReferenceError};
 use crate::volume::VolumeError;
@@ -108,6 +109,19 @@ impl From<VolumeError> for ApiError {
     }
 }
 
+impl From<ContainerError> for ApiError {
+    fn from(error: ContainerError) -> Self {
+        let status = match error.kind() {
+            ContainerErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ContainerErrorKind::Conflict => StatusCode::CONFLICT,
+            ContainerErrorKind::NotModified => StatusCode::NOT_MODIFIED,
+            ContainerErrorKind::Invalid => StatusCode::BAD_REQUEST,
+            ContainerErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
 impl From<FilterError> for ApiError {
     fn from(error: FilterError) -> Self {
         match error {
@@ -125,6 +139,9 @@ impl From<ReferenceError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if self.status == StatusCode::NOT_MODIFIED {
+            return self.status.into_response();
+        }
         let body = serde_json::to_string(&Message { message: &self.message }).unwrap_or_default() + "\n";
         (self.status, [(CONTENT_TYPE, JSON)], body).into_response()
     }

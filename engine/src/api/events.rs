@@ -96,6 +96,7 @@ fn wanted(filters: &Filters, event: &Event) -> bool {
                         || wanted == name
                         || bare(name).as_deref() == Some(wanted)
                         || event.id.starts_with(wanted)
+                        || (kind == "container" && name.starts_with(wanted))
                 })
     };
     filters.allows("event", &event.action)

@@ -182,6 +182,7 @@ impl Listener {
 /// Returns how many pieces of work were cancelled.
 pub async fn serve(api: &Api, listener: Listener, stop: impl Future<Output = ()>) -> usize {
     raise_descriptor_limit();
+    resume(api);
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
@@ -205,6 +206,22 @@ pub async fn serve(api: &Api, listener: Listener, stop: impl Future<Output = ()>
     api.work().cancel();
     let _ = tokio::time::timeout(CLEAN, api.work().idle()).await;
     left
+}
+
+/// Starts the containers that are to run always, beside the first answers.
+fn resume(api: &Api) {
+    if api.writable().is_err() {
+        return;
+    }
+    let containers = api.engine().containers();
+    tokio::task::spawn_blocking(move || match containers.resume() {
+        Ok(failed) => {
+            for (id, error) in failed {
+                tracing::warn!(id, %error, "a container was not started again");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "containers were not started again"),
+    });
 }
 
 fn answer(stream: Stream, api: &Api, connections: &mut JoinSet<()>) {

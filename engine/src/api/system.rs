@@ -11,7 +11,8 @@ use super::error::ApiError;
 use super::images::Summary;
 use super::query::Params;
 use super::version::{Asked, HIGHEST, LOWEST};
-use super::{Api, containers, volumes};
+use super::{Api, volumes};
+use crate::container::ListOptions;
 use crate::info::Info;
 use crate::root::Access;
 use crate::usage::DiskUsage;
@@ -88,6 +89,8 @@ fn described(info: &Info, access: &Access) -> Value {
         "Architecture": info.machine,
         "NCPU": info.cpus,
         "MemTotal": info.memory,
+        "CgroupVersion": info.cgroup_version.to_string(),
+        "SecurityOptions": info.security_options,
         "DockerRootDir": info.root,
         "Name": info.name,
         "ServerVersion": concat!("outcrop ", env!("CARGO_PKG_VERSION")),
@@ -102,23 +105,23 @@ fn described(info: &Info, access: &Access) -> Value {
 /// What is the same for every root: fields that clients expect to be there.
 fn unchanging() -> Value {
     json!({
-        "Plugins": {"Volume": ["local"], "Network": [], "Authorization": null, "Log": ["json-file"]},
+        "Plugins": {"Volume": ["local"], "Network": ["bridge", "host", "null"], "Authorization": null, "Log": ["json-file", "none"]},
         "MemoryLimit": true, "SwapLimit": true, "CpuCfsPeriod": true, "CpuCfsQuota": true, "CPUShares": true,
         "CPUSet": true, "PidsLimit": true, "IPv4Forwarding": true, "OomKillDisable": false,
         "Debug": false, "NFd": 0, "NGoroutines": 0, "NEventsListener": 0,
-        "LoggingDriver": "json-file", "CgroupDriver": "none", "CgroupVersion": "",
+        "LoggingDriver": "json-file", "CgroupDriver": "cgroupfs",
         "IndexServerAddress": "",
         "RegistryConfig": {"InsecureRegistryCIDRs": [], "IndexConfigs": {}, "Mirrors": []},
         "GenericResources": null,
         "HttpProxy": "", "HttpsProxy": "", "NoProxy": "",
         "Labels": [],
         "ExperimentalBuild": false,
-        "Runtimes": {}, "DefaultRuntime": "",
+        // The name that is recorded with containers for the embedded runtime, so that dockerd can start them.
+        "Runtimes": {"runc": {"path": "outcrop"}}, "DefaultRuntime": "runc",
         "Swarm": {"NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false, "Error": "", "RemoteManagers": null},
         "LiveRestoreEnabled": false,
         "Isolation": "", "InitBinary": "",
         "ContainerdCommit": {"ID": ""}, "RuncCommit": {"ID": ""}, "InitCommit": {"ID": ""},
-        "SecurityOptions": [],
         "CDISpecDirs": [],
     })
 }
@@ -145,11 +148,12 @@ pub(super) async fn df(
         put("Images", images.into());
     }
     if wanted("container") {
-        let list: Vec<_> = usage.containers.iter().map(containers::used).collect();
-        let size: u64 = usage.containers.iter().map(|container| container.size_rw).sum();
-        let idle = usage.containers.iter().filter(|c| c.state != "running" && c.state != "paused");
-        let free: u64 = idle.clone().map(|container| container.size_rw).sum();
-        put("ContainerUsage", total(list.len() - idle.count(), size, free, &list));
+        let options = ListOptions { all: true, size: true, ..ListOptions::default() };
+        let list = api.containers(move |containers| containers.list(&options)).await?;
+        let size = |container: &Value| container["SizeRw"].as_u64().unwrap_or(0);
+        let idle = list.iter().filter(|c| c["State"] != "running" && c["State"] != "paused");
+        let free: u64 = idle.clone().map(size).sum();
+        put("ContainerUsage", total(list.len() - idle.count(), list.iter().map(size).sum(), free, &list));
         put("Containers", list.into());
     }
     if wanted("volume") {

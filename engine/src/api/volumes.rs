@@ -1,7 +1,8 @@
-//! `/volumes`, and the lists that are empty here: networks and plugins.
+//! `/volumes`, and the list of plugins, which is empty here.
 
 use std::collections::BTreeMap;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
@@ -13,11 +14,13 @@ use serde_json::{Value, json};
 use super::Api;
 use super::error::{ApiError, json_body};
 use super::query::Params;
+use super::version::Asked;
 use crate::usage::VolumeUsage;
 use crate::volume::{Create, Volume, VolumeError, Volumes};
 
 impl Api {
-    async fn volumes<T: Send + 'static>(
+    /// Runs a call of the volume library where blocking does no harm.
+    pub(super) async fn volumes<T: Send + 'static>(
         &self,
         call: impl FnOnce(Volumes) -> Result<T, VolumeError> + Send + 'static,
     ) -> Result<T, ApiError> {
@@ -27,7 +30,8 @@ impl Api {
     }
 }
 
-fn described(volume: &Volume) -> Value {
+/// A volume as Docker describes it.
+pub(super) fn described(volume: &Volume) -> Value {
     let created = jiff::Timestamp::from_second(volume.created).map(|time| time.to_string()).unwrap_or_default();
     json!({
         "CreatedAt": created, "Driver": volume.driver, "Labels": volume.labels,
@@ -88,29 +92,21 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// `POST /volumes/prune`.
-pub(super) async fn prune(State(api): State<Api>, params: Params) -> Result<Response, ApiError> {
-    let filters = params.filters(&["all", "label", "label!"])?;
+/// `POST /volumes/prune`. For clients older than version 1.42 named volumes go too.
+pub(super) async fn prune(
+    State(api): State<Api>,
+    Extension(Asked(asked)): Extension<Asked>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let mut filters = params.filters(&["all", "label", "label!"])?;
+    if asked.is_some_and(|minor| minor < 42) {
+        filters.add("all", "true");
+    }
     let pruned = api.volumes(move |volumes| volumes.prune(&filters)).await?;
     for (volume, why) in &pruned.kept {
         tracing::warn!(volume, why, "a volume was kept");
     }
     super::json(&json!({"VolumesDeleted": pruned.names, "SpaceReclaimed": pruned.bytes}))
-}
-
-/// `GET /networks`: the engine has none.
-pub(super) async fn networks() -> Result<Response, ApiError> {
-    super::json(&json!([]))
-}
-
-/// `POST /networks/prune`: there are none to remove.
-pub(super) async fn prune_networks() -> Result<Response, ApiError> {
-    super::json(&json!({"NetworksDeleted": null}))
-}
-
-/// `GET /networks/{name}`.
-pub(super) async fn network(Path(name): Path<String>) -> ApiError {
-    ApiError::not_found(format!("network {name} not found"))
 }
 
 /// `GET /plugins`: the engine has none.

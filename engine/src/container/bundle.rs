@@ -206,7 +206,9 @@ impl Bundle<'_> {
         }
         match &self.namespaces.ipc {
             super::namespace::Namespace::Host => {
-                mounts.push(mount("/dev/mqueue", "bind", "/dev/mqueue", &["rbind", "nosuid", "noexec", "nodev"]));
+                if Path::new("/dev/mqueue").exists() {
+                    mounts.push(mount("/dev/mqueue", "bind", "/dev/mqueue", &["rbind", "nosuid", "noexec", "nodev"]));
+                }
                 mounts.push(mount("/dev/shm", "bind", "/dev/shm", &["rbind", "nosuid", "noexec", "nodev"]));
             }
             super::namespace::Namespace::Of(pid) => {
@@ -441,7 +443,8 @@ fn mapped_devices(mapping: &DeviceMapping, devices: &mut Vec<Device>) -> Result<
     }
     let device = Device::of(on_host, Path::new(target), access);
     devices.push(device.ok_or_else(|| {
-        format!("error gathering device information while adding custom device \"{}\": no such file or directory or not a device node", mapping.path_on_host)
+        let why = if on_host.exists() { "not a device node" } else { "no such file or directory" };
+        format!("error gathering device information while adding custom device \"{}\": {why}", mapping.path_on_host)
     })?);
     Ok(())
 }

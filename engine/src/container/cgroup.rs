@@ -27,7 +27,7 @@ impl Groups {
     /// Those of container `id`.
     pub(crate) fn of(id: &str, host: &HostConfig) -> Self {
         let path = cgroup_path(id, host);
-        if Path::new(MOUNTED).join("cgroup.controllers").exists() {
+        if unified() {
             Self::Unified(Path::new(MOUNTED).join(path.trim_start_matches('/')))
         } else {
             Self::Separate(path.trim_start_matches('/').to_owned())
@@ -104,6 +104,11 @@ impl Groups {
         };
         text.lines().filter_map(pair).collect()
     }
+}
+
+/// Whether the host has control groups of version 2.
+pub(crate) fn unified() -> bool {
+    Path::new(MOUNTED).join("cgroup.controllers").exists()
 }
 
 /// Whether the kernel killed one of the container's processes for want of memory.

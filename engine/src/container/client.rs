@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::error::{ContainerError, Doing, Result};
-use super::protocol::{self, Exit, Hello, Kind};
+use super::protocol::{self, Hello, Kind};
 use super::run_directory::{RunDirectory, make};
 use super::shim::{ARGUMENT, Greeting, Task};
 use super::socket;
@@ -77,18 +77,22 @@ impl Attached {
         Ok(Self { stream: self.stream.try_clone()? })
     }
 
+    /// The connection itself, for those who speak the shim's protocol without a thread.
+    pub(crate) fn into_stream(self) -> UnixStream {
+        self.stream
+    }
+
     /// Waits for the next message; nothing when the shim has gone.
     pub fn receive(&mut self) -> io::Result<Option<Message>> {
         loop {
             let Some(frame) = protocol::read(&mut self.stream)? else { return Ok(None) };
-            let text = || String::from_utf8_lossy(&frame.content).into_owned();
             return Ok(Some(match frame.kind {
                 Kind::Stdout => Message::Stdout(frame.content),
                 Kind::Stderr => Message::Stderr(frame.content),
-                Kind::Started => Message::Started(text().parse().unwrap_or(0)),
-                Kind::Failed => Message::Failed(text()),
+                Kind::Started => Message::Started(frame.text().parse().unwrap_or(0)),
+                Kind::Failed => Message::Failed(frame.text()),
                 Kind::Exit => {
-                    let exit: Exit = serde_json::from_slice(&frame.content).unwrap_or_default();
+                    let exit = frame.exit();
                     Message::Exited(exit.code, exit.error)
                 }
                 Kind::Removed => Message::Removed,

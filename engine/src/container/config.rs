@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::error::ContainerError;
+
 /// The part of a container's configuration that does not depend on the host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -116,6 +118,14 @@ fn words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Vec<String>
 }
 
 impl Config {
+    /// Parses the API's body, in which any member may be null; nothing where it is empty or null itself.
+    pub fn parse(bytes: &[u8]) -> Result<Option<Self>, ContainerError> {
+        if bytes.trim_ascii().is_empty() || bytes.trim_ascii() == b"null" {
+            return Ok(None);
+        }
+        lenient(bytes).map(Some).map_err(|error| ContainerError::Invalid(format!("invalid JSON: {error}")))
+    }
+
     /// Fills in what the user left open from the image's configuration, as Docker does: the user's variables, labels,
     /// ports and volumes win one by one; a new entry point forgets the image's command.
     pub fn inherit(&mut self, image: &Config) {
@@ -135,6 +145,7 @@ impl Config {
             self.shell.clone_from(&image.shell);
         }
         merge(&mut self.exposed_ports, image.exposed_ports.as_ref());
+        self.volumes = self.volumes.take().filter(|volumes| !volumes.is_empty());
         merge(&mut self.volumes, image.volumes.as_ref());
         merge(&mut self.labels, image.labels.as_ref());
         self.inherit_env(image.env.as_deref().unwrap_or_default());
@@ -184,7 +195,7 @@ impl Config {
 }
 
 fn merge<T: Clone>(own: &mut Option<BTreeMap<String, T>>, image: Option<&BTreeMap<String, T>>) {
-    if let Some(image) = image {
+    if let Some(image) = image.filter(|image| !image.is_empty()) {
         let own = own.get_or_insert_default();
         for (key, value) in image {
             own.entry(key.clone()).or_insert_with(|| value.clone());

@@ -51,14 +51,14 @@ impl Containers {
     /// What is at `path`, which is absolute or counts from the root.
     pub fn stat_path(&self, name: &str, path: &str) -> Result<PathStat> {
         let record = self.record(name)?;
-        let place = self.place(&record, path)?;
+        let place = self.place(name, &record, path)?;
         stat(&place, path)
     }
 
     /// Writes what is at `path` as a tar whose names begin with the path's last component.
     pub fn copy_from(&self, name: &str, path: &str, out: &mut dyn Write) -> Result<PathStat> {
         let record = self.record(name)?;
-        let place = self.place(&record, path)?;
+        let place = self.place(name, &record, path)?;
         let shown = stat(&place, path)?;
         let mut tar = PaxWriter::new(out);
         write_place(&place, self.rootless(), &mut tar).doing("copy from", path)?;
@@ -78,7 +78,7 @@ impl Containers {
             return Err(ContainerError::Conflict("container rootfs is marked read-only".into()));
         }
         let directory = beneath::open_directory(&root.fd, root.rest.trim_matches('/').as_bytes())
-            .map_err(|error| not_found(&error, &record.id, path))?;
+            .map_err(|error| not_found(&error, name, path))?;
         let wrong = |error: &dyn std::fmt::Display| ContainerError::Invalid(format!("the archive for {path}: {error}"));
         while let Some(mut entry) = tar.next().map_err(|error| wrong(&error))? {
             let member = entry.header.clone();
@@ -91,14 +91,17 @@ impl Containers {
         Ok(())
     }
 
-    fn place(&self, record: &Record, path: &str) -> Result<Place> {
+    fn place(&self, called: &str, record: &Record, path: &str) -> Result<Place> {
         let root = self.root_for(record, path)?;
         let trimmed = root.rest.trim_matches('/').to_owned();
         let follow = path.ends_with('/') || path.ends_with("/.");
         let trimmed = trimmed.trim_end_matches("/.").trim_end_matches('.').trim_matches('/').to_owned();
-        let fail = |error: io::Error| not_found(&error, &record.id, path);
-        let shown = path.trim_end_matches("/.").trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-        let shown = if shown.is_empty() || shown == "." { "/".to_owned() } else { shown };
+        let fail = |error: io::Error| not_found(&error, called, path);
+        let shown = match path.trim_end_matches('/').rsplit('/').next() {
+            None | Some("") => "/",
+            Some(last) => last,
+        };
+        let shown = shown.to_owned();
         if trimmed.is_empty() || follow {
             let parent = beneath::open_directory(&root.fd, trimmed.as_bytes()).map_err(fail)?;
             return Ok(Place { parent, name: b".".to_vec(), shown });
@@ -147,9 +150,11 @@ struct Root {
     read_only: bool,
 }
 
-fn not_found(error: &io::Error, id: &str, path: &str) -> ContainerError {
+fn not_found(error: &io::Error, container: &str, path: &str) -> ContainerError {
     match error.kind() {
-        io::ErrorKind::NotFound => ContainerError::NoPath(format!("Could not find the file {path} in container {id}")),
+        io::ErrorKind::NotFound => {
+            ContainerError::NoPath(format!("Could not find the file {path} in container {container}"))
+        }
         io::ErrorKind::NotADirectory => ContainerError::Invalid("extraction point is not a directory".into()),
         _ => ContainerError::Io {
             what: "open",
@@ -198,7 +203,7 @@ fn go_mode(mode: u32) -> u32 {
 fn write_place<W: Write>(place: &Place, rootless: bool, tar: &mut PaxWriter<W>) -> io::Result<()> {
     let stat = node::stat(&place.parent, &place.name)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
-    let base: Vec<u8> = if place.shown == "/" { Vec::new() } else { place.shown.clone().into_bytes() };
+    let base = place.shown.clone().into_bytes();
     let entry = |kind: Kind| Entry {
         path: base.clone().into(),
         kind,
@@ -247,8 +252,8 @@ fn write_place<W: Write>(place: &Place, rootless: bool, tar: &mut PaxWriter<W>) 
 fn below<W: Write>(directory: &OwnedFd, base: &[u8], rootless: bool, tar: &mut PaxWriter<W>) -> io::Result<()> {
     let readable = fd::reopen(directory, rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY)?;
     let (reader, writer) = io::pipe()?;
-    let with_base =
-        |path: &[u8]| -> Box<[u8]> { if base.is_empty() { path.into() } else { [base, b"/", path].concat().into() } };
+    let between: &[u8] = if base == b"/" { b"" } else { b"/" };
+    let with_base = |path: &[u8]| -> Box<[u8]> { [base, between, path].concat().into() };
     std::thread::scope(|scope| {
         let writing = scope.spawn(move || diff_tar(readable, rootless, writer));
         let copied = (|| {

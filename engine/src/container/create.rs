@@ -15,7 +15,7 @@ use super::exec::new_id;
 use super::host_config::HostConfig;
 use super::layers::Layers;
 use super::mounting::NewMounts;
-use super::network::{NO_PASTA, Network, program_directories};
+use super::network::{Connection, NO_PASTA, program_directories};
 use super::record::{Directory, Record};
 use super::run_directory::{RunDirectory, make};
 use super::shim::runtime::Runtime;
@@ -196,7 +196,7 @@ impl Containers {
 
     /// Checks a name, or invents one.
     pub(crate) fn free_name(&self, name: &str) -> Result<String> {
-        let name = name.trim_start_matches('/');
+        let (given, name) = (name, name.trim_start_matches('/'));
         let ids = lookup::ids(self.root())?;
         if name.is_empty() {
             let taken: Vec<String> = ids
@@ -208,7 +208,7 @@ impl Containers {
         }
         if !names::is_valid(name) {
             return Err(ContainerError::Invalid(format!(
-                "Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+                "Invalid container name ({given}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
             )));
         }
         match lookup::by_name(self.root(), &ids, name) {
@@ -260,24 +260,8 @@ fn check(config: &Config, host: &HostConfig) -> Result<Vec<String>> {
         return Err(invalid(format!("invalid signal: {}", config.stop_signal)));
     }
     check_limits(host)?;
-    let policy = &host.restart_policy;
-    match policy.name.as_str() {
-        "no" | "always" | "unless-stopped" if policy.maximum_retry_count != 0 => {
-            return Err(invalid(
-                "invalid restart policy: maximum retry count can only be used with 'on-failure'".into(),
-            ));
-        }
-        "no" | "always" | "unless-stopped" | "on-failure" => {}
-        other => {
-            return Err(invalid(format!(
-                "invalid restart policy: unknown policy '{other}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
-            )));
-        }
-    }
-    if host.auto_remove && policy.name != "no" {
-        return Err(invalid("can't create 'AutoRemove' container with restart policy".into()));
-    }
-    let network = Network::of(host, &program_directories()).map_err(invalid)?;
+    check_restart(host)?;
+    let network = Connection::of(host, &program_directories()).map_err(invalid)?;
     let mut warnings = Vec::new();
     if network.is_second_choice(host) {
         warnings.push(NO_PASTA.to_owned());
@@ -288,7 +272,31 @@ fn check(config: &Config, host: &HostConfig) -> Result<Vec<String>> {
     Ok(warnings)
 }
 
-fn check_limits(host: &HostConfig) -> Result<()> {
+/// Checks the restart policy.
+pub(crate) fn check_restart(host: &HostConfig) -> Result<()> {
+    let invalid = ContainerError::Invalid;
+    let policy = &host.restart_policy;
+    match policy.name.as_str() {
+        "no" | "always" | "unless-stopped" if policy.maximum_retry_count != 0 => {
+            return Err(invalid(
+                "invalid restart policy: maximum retry count can only be used with 'on-failure'".into(),
+            ));
+        }
+        "" | "no" | "always" | "unless-stopped" | "on-failure" => {}
+        other => {
+            return Err(invalid(format!(
+                "invalid restart policy: unknown policy '{other}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
+            )));
+        }
+    }
+    if host.auto_remove && policy.name != "no" {
+        return Err(invalid("can't create 'AutoRemove' container with restart policy".into()));
+    }
+    Ok(())
+}
+
+/// Checks the limits.
+pub(crate) fn check_limits(host: &HostConfig) -> Result<()> {
     let invalid = |text: &str| Err(ContainerError::Invalid(text.into()));
     if host.memory < 0 || (host.memory > 0 && host.memory < 6 << 20) {
         return invalid("Minimum memory limit allowed is 6MB");
@@ -320,6 +328,11 @@ fn check_limits(host: &HostConfig) -> Result<()> {
     Ok(())
 }
 
+/// The ID of a network that is always there.
+fn network_id(name: &str) -> String {
+    super::Network::ALL.iter().find(|network| network.name == name).map(super::Network::id).unwrap_or_default()
+}
+
 /// Docker's networks of a container; no entry may be an empty object.
 fn network_settings(host: &HostConfig, networking: &Value) -> Value {
     let name = match host.network_mode.as_str() {
@@ -333,7 +346,7 @@ fn network_settings(host: &HostConfig, networking: &Value) -> Value {
         networks.insert(
             name.into(),
             json!({
-                "IPAMConfig": null, "Links": null, "Aliases": aliases, "NetworkID": "", "EndpointID": "", "Gateway": "",
+                "IPAMConfig": null, "Links": null, "Aliases": aliases, "NetworkID": network_id(name), "EndpointID": "", "Gateway": "",
                 "IPAddress": "", "IPPrefixLen": 0, "IPv6Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0,
                 "MacAddress": "", "DriverOpts": null
             }),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::Containers;
 use super::record::Record;
 use crate::events::Events;
 
@@ -13,4 +14,26 @@ pub(crate) fn note(root: &Path, action: &str, record: &Record, more: &[(&str, &s
     attributes.insert("name".into(), record.plain_name().into());
     attributes.extend(more.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())));
     Events::new(root.join("outcrop/events.log"), true).log("container", action, &record.id, attributes);
+}
+
+/// Notes that a container's volumes were mounted or unmounted.
+pub(crate) fn note_volumes(root: &Path, action: &str, record: &Record) {
+    let events = Events::new(root.join("outcrop/events.log"), true);
+    for point in record.mount_points.values().filter(|point| point.kind == "volume" && !point.name.is_empty()) {
+        let mut attributes = vec![("container", record.id.as_str()), ("driver", &point.driver)];
+        if action == "mount" {
+            let access = if point.rw { "true" } else { "false" };
+            let place = [("destination", point.destination.as_str()), ("propagation", &point.propagation)];
+            attributes.extend(place.into_iter().chain([("read/write", access)]));
+        }
+        let attributes = attributes.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        events.log("volume", action, &point.name, attributes);
+    }
+}
+
+impl Containers {
+    /// Notes that `action` happened to a container.
+    pub(crate) fn note(&self, record: &Record, action: &str, more: &[(&str, &str)]) {
+        note(self.root(), action, record, more);
+    }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::bundle::{Bundle, Rights};
-use super::config::Config;
+use super::config::{Config, lenient};
 use super::error::{ContainerError, Doing, Result};
 use super::namespace::{Namespace, Namespaces};
 use super::record::{Directory, replace};
@@ -14,6 +14,7 @@ use super::run_directory::{RunDirectory, make, shim_lives};
 use super::shim::Task;
 use super::shim::runtime::{Order, Runtime, Started};
 use super::shim::start::{create_failed, runner, who};
+use crate::sys::beneath;
 
 /// The API's request to make one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,13 @@ pub struct ExecConfig {
     pub cmd: Vec<String>,
 }
 
+impl ExecConfig {
+    /// Parses the API's body, in which any member may be null.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        lenient(bytes).map_err(|error| ContainerError::Invalid(format!("invalid JSON: {error}")))
+    }
+}
+
 /// What is known of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -70,11 +78,6 @@ pub(crate) fn create(root: &Path, container: &str, config: ExecConfig) -> Result
     let record = Directory::of(root, container).record()?;
     if !record.state.running {
         return Err(ContainerError::Conflict(format!("container {container} is not running")));
-    }
-    if record.state.paused {
-        return Err(ContainerError::Conflict(format!(
-            "Container {container} is paused, unpause the container before exec"
-        )));
     }
     let id = new_id()?;
     let here = RunDirectory::of(root, container).exec(&id);
@@ -139,6 +142,12 @@ fn write(here: &Path, exec: &Exec) -> Result<()> {
     replace(&here.join("exec.json"), &text, 0o600)
 }
 
+/// Notes the size that an exec's terminal is to begin with.
+pub(crate) fn sized(root: &Path, exec: &Exec, size: [u16; 2]) -> Result<()> {
+    let here = RunDirectory::of(root, &exec.container_id).exec(&exec.id);
+    note(&here, |exec| exec.config.console_size = Some(size))
+}
+
 /// Changes what is known of one.
 pub(crate) fn note(here: &Path, change: impl FnOnce(&mut Exec)) -> Result<()> {
     let mut exec = read(here)?;
@@ -165,6 +174,7 @@ pub(crate) fn start_in_shim(task: &Task, run: &RunDirectory, id: &str) -> std::r
         rights.capabilities = Rights::of(&host)?.capabilities;
     }
     let config = config_of(&exec.config, &record.config);
+    enter(&root, &config.working_dir)?;
     host.console_size = exec.config.console_size.map_or([0, 0], |[rows, columns]| [rows.into(), columns.into()]);
     let none = Namespace::Host;
     let bundle = Bundle {
@@ -195,7 +205,30 @@ pub(crate) fn start_in_shim(task: &Task, run: &RunDirectory, id: &str) -> std::r
     if runtime != Runtime::Embedded {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(|error| error.to_string())?;
     }
-    order.create().map_err(|error| create_failed(&error).replace("runtime create", "runtime exec"))
+    order.create().map_err(|error| exec_failed(&error))
+}
+
+/// What Docker says before why an exec did not start.
+const FAILED: &str = "OCI runtime exec failed: exec failed:";
+
+/// Checks that the directory is there: of what a runtime says when it is not, nobody would guess it.
+fn enter(root: &File, directory: &str) -> std::result::Result<(), String> {
+    let opened = beneath::open_directory(root, directory.trim_start_matches('/').as_bytes());
+    opened.map(drop).map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "no such file or directory".into(),
+            std::io::ErrorKind::NotADirectory => "not a directory".into(),
+            _ => error.to_string(),
+        };
+        format!(
+            "{FAILED} unable to start container process: chdir to cwd (\"{directory}\") set in config.json failed: {why}: unknown"
+        )
+    })
+}
+
+/// Docker's words for an exec that could not be started.
+fn exec_failed(why: &str) -> String {
+    create_failed(why).replace("OCI runtime create failed:", FAILED)
 }
 
 /// The container's configuration with what the exec has of its own.

@@ -22,7 +22,7 @@ use crate::layer::diff::{Change, diff_tar};
 use crate::progress::Ctx;
 
 /// How to make an image of a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CommitOptions {
     /// `name[:tag]`; nothing for an image without a name.
     pub reference: Option<String>,
@@ -34,6 +34,8 @@ pub struct CommitOptions {
     pub changes: Vec<String>,
     /// Whether its processes are frozen meanwhile.
     pub pause: bool,
+    /// A configuration whose values win over the container's.
+    pub config: Option<Config>,
 }
 
 impl Containers {
@@ -73,7 +75,14 @@ impl Containers {
         let wrong = |error: &dyn std::fmt::Display| ContainerError::Invalid(error.to_string());
         let reference = options.reference.as_deref().filter(|text| !text.is_empty()).map(Reference::parse).transpose();
         let reference = reference.map_err(|error| wrong(&error))?;
-        let config = changed(&record.config, &options.changes)?;
+        let config = match options.config.clone() {
+            Some(mut config) => {
+                config.inherit(&record.config);
+                config
+            }
+            None => record.config.clone(),
+        };
+        let config = changed(&config, &options.changes)?;
         let parent =
             self.root().join("image/overlay2/imagedb/content/sha256").join(record.image.trim_start_matches("sha256:"));
         let bytes = std::fs::read(&parent).doing("read", &parent)?;

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::config::lenient;
+use super::error::ContainerError;
+use super::record::Record;
+
 /// The part of a container's configuration that depends on the host.
 ///
 /// Keys that are not named here are kept as they came.
@@ -169,6 +173,29 @@ pub struct RestartPolicy {
     pub maximum_retry_count: i64,
 }
 
+impl RestartPolicy {
+    /// Docker's rules for a container that ended with `code`.
+    pub(crate) fn starts_again(&self, record: &Record, code: i32) -> bool {
+        if record.has_been_manually_stopped {
+            return false;
+        }
+        match self.name.as_str() {
+            "always" | "unless-stopped" => true,
+            "on-failure" => {
+                let most = self.maximum_retry_count;
+                code != 0 && (most <= 0 || record.restart_count < most)
+            }
+            _ => false,
+        }
+    }
+
+    /// Docker's rules for a container when the engine starts: `always` starts those too that a user stopped, but none that
+    /// never ran.
+    pub(crate) fn resumes(&self, record: &Record) -> bool {
+        record.has_been_started_before && (self.name == "always" || self.starts_again(record, record.state.exit_code))
+    }
+}
+
 /// A device of the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -197,6 +224,11 @@ pub struct Ulimit {
 pub const DEFAULT_SHM: i64 = 64 << 20;
 
 impl HostConfig {
+    /// Parses the API's body, in which any member may be null.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ContainerError> {
+        lenient(bytes).map_err(|error| ContainerError::Invalid(format!("invalid JSON: {error}")))
+    }
+
     /// Fills in Docker's defaults.
     pub fn complete(&mut self) {
         if self.log_config.kind.is_empty() {
@@ -216,6 +248,13 @@ impl HostConfig {
         }
         if self.memory > 0 && self.memory_swap == 0 {
             self.memory_swap = self.memory * 2;
+        }
+        if self.cgroupns_mode.is_empty() {
+            // On version 1 Docker's default is the host's.
+            self.cgroupns_mode = if super::cgroup::unified() { "private" } else { "host" }.into();
+        }
+        if self.memory_swappiness == Some(-1) {
+            self.memory_swappiness = None;
         }
         if self.runtime.is_empty() {
             self.runtime = "runc".into();
@@ -257,3 +296,36 @@ const MASKED: &[&str] = &[
 
 /// What Docker makes read-only.
 const READ_ONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_starts_again() {
+        for (name, stopped, code, ran, ends, resumes) in [
+            ("no", false, 1, true, false, false),
+            ("always", false, 0, true, true, true),
+            ("always", true, 0, true, false, true),
+            ("always", false, 0, false, true, false),
+            ("unless-stopped", false, 0, true, true, true),
+            ("unless-stopped", true, 0, true, false, false),
+            ("on-failure", false, 0, true, false, false),
+            ("on-failure", false, 1, true, true, true),
+            ("on-failure", true, 1, true, false, false),
+        ] {
+            let policy = RestartPolicy { name: name.into(), maximum_retry_count: 2 };
+            let mut record = Record {
+                has_been_manually_stopped: stopped,
+                has_been_started_before: ran,
+                restart_count: 1,
+                ..Record::new("x")
+            };
+            record.state.exit_code = code;
+            assert_eq!(policy.starts_again(&record, code), ends, "{name} {stopped} {code}");
+            assert_eq!(policy.resumes(&record), resumes, "{name} {stopped} {code} {ran}");
+            record.restart_count = 2;
+            assert!(name != "on-failure" || !policy.starts_again(&record, code), "no more attempts");
+        }
+    }
+}

@@ -15,27 +15,6 @@ const STOP_TIMEOUT: i64 = 10;
 /// How long a killed process may take to end before that is an error.
 const AFTER_KILL: Duration = Duration::from_secs(10);
 
-/// What to wait for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Until {
-    /// That it does not run; at once when it does not.
-    #[default]
-    NotRunning,
-    /// That it ends the next time, also when it is not started yet.
-    NextExit,
-    /// That it is removed.
-    Removed,
-}
-
-/// How a container ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Exited {
-    /// Exit code.
-    pub code: i32,
-    /// What is not known about it; empty where all is.
-    pub error: String,
-}
-
 impl Containers {
     /// The ID of the container that `name` names: a name, an ID, or the beginning of one.
     pub fn find(&self, name: &str) -> Result<String> {
@@ -109,7 +88,10 @@ impl Containers {
         if number != libc::SIGKILL as u8 && wait_exit(&mut shim, until)? {
             return Ok(());
         }
-        let _ = shim.signal(libc::SIGKILL as u8);
+        if number != libc::SIGKILL as u8 {
+            let _ = shim.signal(libc::SIGKILL as u8);
+            events::note(&self.root, "kill", record, &[("signal", &libc::SIGKILL.to_string())]);
+        }
         if wait_exit(&mut shim, Some(Instant::now() + AFTER_KILL))? {
             return Ok(());
         }
@@ -177,7 +159,7 @@ impl Containers {
 
     /// Lets them go on.
     pub fn unpause(&self, name: &str) -> Result<()> {
-        let record = self.running(name)?;
+        let record = self.record(name)?;
         if !record.state.paused {
             return Err(ContainerError::Conflict(format!("Container {} is not paused", record.id)));
         }
@@ -205,53 +187,6 @@ impl Containers {
             "is not running"
         };
         Err(ContainerError::Conflict(format!("container {} {what}", record.id)))
-    }
-
-    /// Waits, and says how it ended.
-    ///
-    /// `ready` is called once nothing that happens later can be missed.
-    pub fn wait(&self, name: &str, until: Until, ready: impl FnOnce()) -> Result<Exited> {
-        let record = self.record(name)?;
-        let last = Exited { code: record.state.exit_code, error: record.state.error.clone() };
-        let task = self.task(&record.id);
-        let waits = record.state.running || until == Until::NextExit || (until == Until::Removed && !record.state.dead);
-        if !waits {
-            ready();
-            return Ok(last);
-        }
-        let shim = if until == Until::NextExit || record.state.running {
-            Some(Attached::open(&task, &self.program, Hello::default())?)
-        } else {
-            Attached::existing(&task, Hello::default())
-        };
-        ready();
-        let mut exited = last;
-        if let Some(mut shim) = shim {
-            exited = self.wait_at(&mut shim, &record.id, exited)?;
-        }
-        while until == Until::Removed && Directory::of(&self.root, &record.id).path().is_dir() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(exited)
-    }
-
-    fn wait_at(&self, shim: &mut Attached, id: &str, mut exited: Exited) -> Result<Exited> {
-        loop {
-            match shim.receive().doing("read from the shim of", id)? {
-                Some(Message::Exited(code, error)) => return Ok(Exited { code, error }),
-                Some(Message::Failed(error)) => {
-                    return Ok(Exited { code: super::error::exit_code_of_failure(&error), error });
-                }
-                Some(_) => {}
-                None => {
-                    // Killed, or it gave up waiting for a start.
-                    if let Ok(record) = self.record(id) {
-                        exited = Exited { code: record.state.exit_code, error: record.state.error };
-                    }
-                    return Ok(exited);
-                }
-            }
-        }
     }
 
     /// Connects to its streams. One that is not started yet can be attached to: nothing of what it writes is missed then.
@@ -290,7 +225,13 @@ impl Containers {
         if old.trim_start_matches('/') == new.trim_start_matches('/') {
             return Err(ContainerError::Invalid("Renaming a container with the same name as its current name".into()));
         }
-        let new = self.free_name(new)?;
+        let new = self.free_name(&format!("/{}", new.trim_start_matches('/'))).map_err(|error| match error {
+            ContainerError::Invalid(text) => ContainerError::Invalid(format!("Error when allocating new name: {text}")),
+            ContainerError::Conflict(text) => {
+                ContainerError::Conflict(format!("Error when allocating new name: {text}"))
+            }
+            error => error,
+        })?;
         let record = directory.update(|record| {
             record.name = format!("/{new}");
             record.clone()
@@ -344,19 +285,33 @@ impl Containers {
     /// Makes an exec in a running container: its ID.
     pub fn exec_create(&self, name: &str, config: ExecConfig) -> Result<String> {
         let record = self.running(name)?;
+        if record.state.paused {
+            return Err(ContainerError::Conflict(format!(
+                "Container {name} is paused, unpause the container before exec"
+            )));
+        }
         let command = config.cmd.join(" ");
         let id = exec::create(&self.root, &record.id, config)?;
         events::note(&self.root, &format!("exec_create: {command}"), &record, &[("execID", &id)]);
         Ok(id)
     }
 
-    /// Starts an exec and connects to its streams.
-    pub fn exec_start(&self, id: &str) -> Result<Attached> {
+    /// Starts an exec, with a terminal of `size` rows and columns where given, and connects to its streams.
+    pub fn exec_start(&self, id: &str, size: Option<[u16; 2]>) -> Result<Attached> {
         let exec = exec::find(&self.root, id)?;
         if exec.running || exec.exit_code.is_some() {
             return Err(ContainerError::Conflict(format!("exec command {id} has already run")));
         }
-        self.running(&exec.container_id)?;
+        let record = self.running(&exec.container_id)?;
+        if let Some(size) = size {
+            exec::sized(&self.root, &exec, size)?;
+        }
+        events::note(
+            &self.root,
+            &format!("exec_start: {}", exec.config.cmd.join(" ")),
+            &record,
+            &[("execID", &exec.id)],
+        );
         let hello = Hello {
             stdin: exec.config.attach_stdin,
             stdout: exec.config.attach_stdout || exec.config.tty,
@@ -383,9 +338,28 @@ impl Containers {
         Ok(())
     }
 
-    /// Makes the state of all containers true after processes were killed, and starts again those that are to run always.
+    /// Makes the state of all containers true after processes were killed.
     pub fn reconcile(&self) -> Result<()> {
         remove::reconcile(&self.root)
+    }
+
+    /// Starts those whose restart policy wants it, as dockerd does when it starts: after the machine's start, or after their
+    /// shims were killed. Gives those that could not be, and why.
+    pub fn resume(&self) -> Result<Vec<(String, ContainerError)>> {
+        self.reconcile()?;
+        let mut failed = Vec::new();
+        for id in lookup::ids(&self.root)? {
+            let directory = Directory::of(&self.root, &id);
+            let (Ok(record), Ok(host)) = (directory.record(), directory.host_config()) else { continue };
+            if !record.state.running
+                && host.restart_policy.resumes(&record)
+                && let Err(error) = self.start(&id)
+                && !matches!(error, ContainerError::NotModified(_) | ContainerError::NotFound(_))
+            {
+                failed.push((id, error));
+            }
+        }
+        Ok(failed)
     }
 }
 

@@ -10,10 +10,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::error::{ContainerError, Doing, Result};
+use super::host_config::HostConfig;
 use super::log_file::{Stream, rotated};
-use super::record::Directory;
+use super::record::{Directory, Record};
 use super::run_directory::RunDirectory;
 use super::{Containers, log_file};
+use crate::progress::Cancel;
 
 /// Longest line of a log file that is read: 16 KiB of output, every byte written as `\u0000`.
 const LONGEST: u64 = 256 << 10;
@@ -59,16 +61,19 @@ struct Line {
 }
 
 impl Containers {
-    /// Gives the lines of a container's log to `each`, oldest first, until it says `false`.
+    /// Gives the lines of a container's log to `each`, oldest first, until it says `false`. A log that is followed ends with
+    /// the container, with the time asked for, or when `cancel` is set.
     ///
     /// # Errors
     /// Also for the log driver `none`, which keeps nothing. A damaged line is left out.
-    pub fn logs(&self, name: &str, options: &LogOptions, each: &mut dyn FnMut(LogLine) -> bool) -> Result<()> {
-        let record = self.record(name)?;
-        let host = Directory::of(self.root(), &record.id).host_config()?;
-        if host.log_config.kind == "none" {
-            return Err(ContainerError::Unsupported("configured logging driver does not support reading".into()));
-        }
+    pub fn logs(
+        &self,
+        name: &str,
+        options: &LogOptions,
+        cancel: &Cancel,
+        each: &mut dyn FnMut(LogLine) -> bool,
+    ) -> Result<()> {
+        let (record, host) = self.readable_log(name)?;
         let path = Directory::of(self.root(), &record.id).file(&format!("{}-json.log", record.id));
         let (_, most_files) = log_file::options(&host.log_config).map_err(ContainerError::Invalid)?;
         let mut reading = Reading { path, file: None, rest: Vec::new() };
@@ -78,13 +83,34 @@ impl Containers {
         let run = RunDirectory::of(self.root(), &record.id);
         loop {
             // Asked first: what was written before the end is read then.
-            let lives = run.has_shim();
+            let lives = run.has_shim() && !cancel.is_cancelled() && !over(options);
             if !reading.news(options, each)? || !lives {
                 return Ok(());
             }
             std::thread::sleep(STEP);
         }
     }
+}
+
+impl Containers {
+    /// The record of a container whose log can be read.
+    pub(crate) fn log_record(&self, name: &str) -> Result<Record> {
+        self.readable_log(name).map(|(record, _)| record)
+    }
+
+    fn readable_log(&self, name: &str) -> Result<(Record, HostConfig)> {
+        let record = self.record(name)?;
+        let host = Directory::of(self.root(), &record.id).host_config()?;
+        if host.log_config.kind == "none" {
+            return Err(ContainerError::Unsupported("configured logging driver does not support reading".into()));
+        }
+        Ok((record, host))
+    }
+}
+
+/// Whether nothing more can come that was asked for.
+fn over(options: &LogOptions) -> bool {
+    options.until.is_some_and(|until| until < jiff::Timestamp::now().as_nanosecond())
 }
 
 struct Reading {

@@ -6,11 +6,36 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use sha2::{Digest, Sha256};
+
 use super::host_config::HostConfig;
+
+/// A network that is always there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// `bridge`, `host` or `none`.
+    pub name: &'static str,
+    /// `bridge`, `host` or `null`.
+    pub driver: &'static str,
+}
+
+impl Network {
+    /// All of them. `bridge` is the default one: a private one connected through pasta, or the host's where that is missing.
+    pub const ALL: [Self; 3] = [
+        Self { name: "bridge", driver: "bridge" },
+        Self { name: "host", driver: "host" },
+        Self { name: "none", driver: "null" },
+    ];
+
+    /// Its ID: 64 hexadecimal digits, the same in every data root.
+    pub fn id(&self) -> String {
+        hex::encode(Sha256::digest(format!("outcrop network {}", self.name)))
+    }
+}
 
 /// How a container is connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Network {
+pub(crate) enum Connection {
     /// A loopback interface and nothing else.
     None,
     /// The host's network.
@@ -25,7 +50,7 @@ pub(crate) enum Network {
 pub(crate) const NO_PASTA: &str = "pasta is not installed (package passt): the container uses the host's network; \
     --network none gives it none";
 
-impl Network {
+impl Connection {
     /// What `--network` asks for; `programs` is where pasta is looked for.
     ///
     /// # Errors
@@ -113,30 +138,30 @@ fn published(host: &HostConfig, protocol: &str) -> Vec<String> {
 }
 
 /// The content of /etc/hosts.
-pub(crate) fn hosts(network: &Network, host: &HostConfig, name: &str, of_host: &str) -> String {
+pub(crate) fn hosts(network: &Connection, host: &HostConfig, name: &str, of_host: &str) -> String {
     const STANDARD: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n\
         ff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
-    let mut text = if *network == Network::Host { of_host.to_owned() } else { STANDARD.to_owned() };
+    let mut text = if *network == Connection::Host { of_host.to_owned() } else { STANDARD.to_owned() };
     for entry in host.extra_hosts.iter().flatten() {
         if let Some((name, address)) = entry.split_once([':', '=']) {
             let address = if address == "host-gateway" { "127.0.0.1" } else { address.trim_matches(['[', ']']) };
             let _ = writeln!(text, "{address}\t{name}");
         }
     }
-    if matches!(network, Network::Pasta(_)) {
+    if matches!(network, Connection::Pasta(_)) {
         let _ = writeln!(text, "127.0.1.1\t{name}");
     }
     text
 }
 
 /// The content of /etc/resolv.conf: the host's, or what `--dns` and its likes say instead.
-pub(crate) fn resolv_conf(network: &Network, host: &HostConfig, of_host: &str) -> String {
+pub(crate) fn resolv_conf(network: &Connection, host: &HostConfig, of_host: &str) -> String {
     let given = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
     let (servers, search, options) = (given(&host.dns), given(&host.dns_search), given(&host.dns_options));
     // A server on the host's loopback interface cannot be reached from another network.
     let unreachable = |line: &str| {
         let address = line.strip_prefix("nameserver").map(str::trim);
-        *network != Network::Host && address.is_some_and(|address| address.starts_with("127.") || address == "::1")
+        *network != Connection::Host && address.is_some_and(|address| address.starts_with("127.") || address == "::1")
     };
     let mut text = String::new();
     for line in of_host.lines().map(str::trim) {
@@ -167,10 +192,10 @@ mod tests {
 
     #[test]
     fn modes() {
-        let of = |mode: &str| Network::of(&HostConfig { network_mode: mode.into(), ..HostConfig::default() }, &[]);
-        assert_eq!(of("none"), Ok(Network::None));
-        assert_eq!(of("default"), Ok(Network::Host));
-        assert_eq!(of("container:x"), Ok(Network::Container("x".into())));
+        let of = |mode: &str| Connection::of(&HostConfig { network_mode: mode.into(), ..HostConfig::default() }, &[]);
+        assert_eq!(of("none"), Ok(Connection::None));
+        assert_eq!(of("default"), Ok(Connection::Host));
+        assert_eq!(of("container:x"), Ok(Connection::Container("x".into())));
         assert_eq!(of("nope"), Err("network nope not found".into()));
     }
 
@@ -190,10 +215,10 @@ mod tests {
     fn name_servers() {
         let mut host = HostConfig::default();
         let of_host = "# x\nnameserver 127.0.0.53\nnameserver 10.0.0.1\nsearch a b\n";
-        assert_eq!(resolv_conf(&Network::None, &host, of_host), "# x\nnameserver 10.0.0.1\nsearch a b\n");
-        assert!(resolv_conf(&Network::Host, &host, of_host).contains("127.0.0.53"));
+        assert_eq!(resolv_conf(&Connection::None, &host, of_host), "# x\nnameserver 10.0.0.1\nsearch a b\n");
+        assert!(resolv_conf(&Connection::Host, &host, of_host).contains("127.0.0.53"));
         host.dns = Some(vec!["9.9.9.9".into()]);
         host.dns_search = Some(vec![".".into()]);
-        assert_eq!(resolv_conf(&Network::None, &host, of_host), "# x\nnameserver 9.9.9.9\n");
+        assert_eq!(resolv_conf(&Connection::None, &host, of_host), "# x\nnameserver 9.9.9.9\n");
     }
 }

@@ -76,6 +76,18 @@ impl Kind {
     }
 }
 
+impl Frame {
+    /// Its content as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.content).into_owned()
+    }
+
+    /// Its content as the end of a process.
+    pub(crate) fn exit(&self) -> Exit {
+        serde_json::from_slice(&self.content).unwrap_or_default()
+    }
+}
+
 /// A frame as bytes.
 pub(crate) fn encode(kind: Kind, content: &[u8]) -> Vec<u8> {
     debug_assert!(content.len() <= LARGEST);

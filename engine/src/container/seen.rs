@@ -17,14 +17,8 @@ pub(crate) struct Container {
     pub(crate) name: String,
     /// `None` if it cannot be read.
     pub(crate) image: Option<ImageId>,
-    pub(crate) image_name: String,
     pub(crate) running: bool,
     pub(crate) paused: bool,
-    /// Whether it ever ran.
-    pub(crate) started: bool,
-    /// RFC 3339.
-    pub(crate) created: String,
-    pub(crate) command: String,
     /// Named and anonymous volumes it mounts.
     pub(crate) volumes: Vec<String>,
     /// Why the file cannot be read.
@@ -36,14 +30,8 @@ pub(crate) struct Container {
 struct OnDisk {
     name: String,
     image: String,
-    created: String,
-    path: String,
-    #[serde(deserialize_with = "null_is_default")]
-    args: Vec<String>,
     #[serde(deserialize_with = "null_is_default")]
     state: State,
-    #[serde(deserialize_with = "null_is_default")]
-    config: Config,
     #[serde(deserialize_with = "null_is_default")]
     mount_points: std::collections::BTreeMap<String, MountPoint>,
 }
@@ -53,13 +41,6 @@ struct OnDisk {
 struct State {
     running: bool,
     paused: bool,
-    started_at: String,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "PascalCase")]
-struct Config {
-    image: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -105,24 +86,10 @@ impl Container {
             id,
             name: found.name.trim_start_matches('/').into(),
             image: found.image.parse().ok(),
-            image_name: found.config.image,
             running: found.state.running,
             paused: found.state.paused,
-            started: !found.state.started_at.is_empty() && !found.state.started_at.starts_with("0001-"),
-            created: found.created,
-            command: [vec![found.path], found.args].concat().join(" "),
             volumes: volumes.map(|mount| mount.name).collect(),
             damage: None,
-        }
-    }
-
-    /// The state in one word, as `docker ps` has it.
-    pub(crate) fn state(&self) -> &'static str {
-        match (self.running, self.paused, self.started) {
-            (true, true, _) => "paused",
-            (true, false, _) => "running",
-            (false, _, true) => "exited",
-            (false, _, false) => "created",
         }
     }
 }

@@ -32,8 +32,8 @@ impl Containers {
         let output = std::process::Command::new("ps").args(arguments).env("PATH", "/usr/bin:/bin").output();
         let Ok(output) = output else { return Ok(own_top(&processes)) };
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(ContainerError::Invalid(format!("error running ps: {said}")));
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(ContainerError::Invalid(format!("ps: {}", said.trim().lines().next().unwrap_or_default())));
         }
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut lines = text.lines();

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::error::{ContainerError, Result};
 use super::host_config::HostConfig;
 use super::layers::{Layers, from_driver};
+use super::network::{Connection, program_directories};
 use super::record::{Directory, MountPoint, Record};
 use super::{Containers, exec, lookup, remove};
 use crate::driver::Driver;
@@ -48,7 +49,7 @@ const FILTERS: &[&str] = &[
 impl Containers {
     /// The list of `GET /containers/json`, newest first. Containers whose files are damaged are left out.
     pub fn list(&self, options: &ListOptions) -> Result<Vec<Value>> {
-        options.filters.accept(FILTERS).map_err(|error| ContainerError::Invalid(error.to_string()))?;
+        check(&options.filters)?;
         remove::reconcile(self.root())?;
         let filters = &options.filters;
         let all = options.all || options.limit > 0 || filters.has("status") || filters.has("exited");
@@ -82,7 +83,7 @@ impl Containers {
             "ImageID": record.image,
             "Command": command(record),
             "Created": created.map_or(0, jiff::Timestamp::as_second),
-            "Ports": ports(&host, record.state.running),
+            "Ports": ports(record, &host),
             "Labels": record.config.labels.clone().unwrap_or_default(),
             "State": record.state.status(),
             "Status": record.state.sentence(jiff::Timestamp::now()),
@@ -220,6 +221,22 @@ impl Containers {
     }
 }
 
+/// Refuses filters that are none, and values that no container can have.
+fn check(filters: &Filters) -> Result<()> {
+    filters.accept(FILTERS).map_err(|error| ContainerError::Invalid(error.to_string()))?;
+    let states = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
+    let healths = ["none", "starting", "healthy", "unhealthy"];
+    for (filter, known) in [("status", &states[..]), ("health", &healths[..])] {
+        if let Some(value) = filters.get(filter).find(|value| !known.contains(value)) {
+            return Err(ContainerError::Invalid(format!("invalid filter '{filter}={value}'")));
+        }
+    }
+    match filters.get("exited").find(|value| value.parse::<i32>().is_err()) {
+        Some(value) => Err(ContainerError::Invalid(format!("invalid filter 'exited={value}': it is no number"))),
+        None => Ok(()),
+    }
+}
+
 /// The command line as `ps` shows it.
 fn command(record: &Record) -> String {
     let word = |word: &String| {
@@ -305,7 +322,7 @@ fn networks(record: &Record) -> Value {
 fn network_settings(record: &Record, host: &HostConfig) -> Value {
     let mut ports = Map::new();
     let exposed: BTreeSet<&String> = record.config.exposed_ports.iter().flatten().map(|(port, _)| port).collect();
-    if record.state.running {
+    if record.state.running && has_ports(host) {
         for port in exposed {
             ports.insert(port.clone(), Value::Null);
         }
@@ -321,17 +338,33 @@ fn network_settings(record: &Record, host: &HostConfig) -> Value {
     })
 }
 
-/// Published ports as lists show them.
-fn ports(host: &HostConfig, running: bool) -> Vec<Value> {
+/// Whether the container has a network of its own, on which ports are published.
+fn has_ports(host: &HostConfig) -> bool {
+    matches!(Connection::of(host, &program_directories()), Ok(Connection::Pasta(_)))
+}
+
+/// Ports as lists show them: those that are published, and those that are exposed and not.
+fn ports(record: &Record, host: &HostConfig) -> Vec<Value> {
     let mut all = Vec::new();
-    for (port, bindings) in host.port_bindings.iter().flatten().filter(|_| running) {
+    if !record.state.running || !has_ports(host) {
+        return all;
+    }
+    let split = |port: &str| {
         let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+        (number.parse::<u16>().unwrap_or(0), protocol.to_owned())
+    };
+    for (port, bindings) in host.port_bindings.iter().flatten() {
+        let (number, protocol) = split(port);
         for binding in bindings {
             let address = if binding.host_ip.is_empty() { "0.0.0.0" } else { &binding.host_ip };
-            let outside = binding.host_port.parse::<u16>().or_else(|_| number.parse()).unwrap_or(0);
-            all.push(json!({
-                "IP": address, "PrivatePort": number.parse::<u16>().unwrap_or(0), "PublicPort": outside, "Type": protocol
-            }));
+            let outside = binding.host_port.parse::<u16>().unwrap_or(number);
+            all.push(json!({ "IP": address, "PrivatePort": number, "PublicPort": outside, "Type": protocol }));
+        }
+    }
+    for (port, _) in record.config.exposed_ports.iter().flatten() {
+        if !host.port_bindings.as_ref().is_some_and(|bindings| bindings.contains_key(port)) {
+            let (number, protocol) = split(port);
+            all.push(json!({ "PrivatePort": number, "Type": protocol }));
         }
     }
     all

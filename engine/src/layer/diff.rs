@@ -1,6 +1,7 @@
 //! What a layer changes: as a list of paths, and as a layer's tar.
 
 mod changes;
+mod detail;
 mod pax;
 mod write;
 
@@ -12,6 +13,7 @@ use crate::sys::node;
 use crate::sys::walk::WalkError;
 
 pub use self::changes::changes;
+pub use self::detail::{Detail, detail};
 pub use self::pax::PaxWriter;
 pub use self::write::{diff_tar, plain_tar};
 

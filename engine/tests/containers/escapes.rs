@@ -132,7 +132,9 @@ fn the_program_cannot_be_overwritten_from_inside() {
             for _ in 0..30 {
                 let cmd = vec!["true".to_owned()];
                 let _ = host.containers.exec_create(&id, ExecConfig { cmd, ..ExecConfig::default() }).map(|exec| {
-                    host.containers.exec_start(&exec).map(|mut attached| while let Ok(Some(_)) = attached.receive() {})
+                    host.containers
+                        .exec_start(&exec, None)
+                        .map(|mut attached| while let Ok(Some(_)) = attached.receive() {})
                 });
             }
         });

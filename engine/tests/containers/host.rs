@@ -131,7 +131,7 @@ impl Host {
     pub(crate) fn exec(&self, id: &str, config: ExecConfig) -> Ran {
         let exec = self.containers.exec_create(id, config).expect("an exec");
         let mut ran = Ran::default();
-        let mut attached = match self.containers.exec_start(&exec) {
+        let mut attached = match self.containers.exec_start(&exec, None) {
             Ok(attached) => attached,
             Err(error) => return Ran { err: error.to_string(), code: -1, ..ran },
         };

@@ -1,6 +1,7 @@
 //! What a container runs, and what it gives back.
 
 use outcrop_engine::container::{ContainerError, ExecConfig, LogOptions};
+use outcrop_engine::progress::Cancel;
 use serde_json::json;
 
 use crate::host::Host;
@@ -19,7 +20,7 @@ fn output_exit_code_log_and_state() {
         lines.push(line.text);
         true
     };
-    host.containers.logs(&ran.id, &options, &mut each).expect("logs");
+    host.containers.logs(&ran.id, &options, &Cancel::new(), &mut each).expect("logs");
     assert_eq!(lines, ["bar /root\n"]);
     let inspected = host.containers.inspect(&ran.id, true).expect("inspected");
     assert_eq!((&inspected["State"]["Status"], &inspected["Path"]), (&json!("exited"), &json!("sh")));

@@ -11,9 +11,9 @@ use super::runtime::Runtime;
 use super::start::{Container, Running};
 use crate::container::error::{ContainerError, Result, exit_code_of_failure};
 use crate::container::executor::Runner;
-use crate::container::host_config::{HostConfig, RestartPolicy};
+use crate::container::host_config::HostConfig;
 use crate::container::protocol::{Exit, Kind};
-use crate::container::record::Record;
+use crate::container::record::{Directory, Record};
 use crate::container::run_directory::RunDirectory;
 use crate::container::{cgroup, events, exec, remove, state};
 
@@ -73,6 +73,7 @@ fn once(container: &mut Container<'_>, host: &HostConfig, running: Running, pump
     container.noted_paths(host, &mut record);
     let pid = running.pid.as_raw_nonzero().get();
     container.note_start(pid, &record).map_err(ContainerError::Start)?;
+    events::note_volumes(&container.task.root, "mount", &record);
     events::note(&container.task.root, "start", &record, &[]);
     pump.tell_start(pid);
     let mut health = Health::new(container.task, &record);
@@ -99,21 +100,24 @@ fn once(container: &mut Container<'_>, host: &HostConfig, running: Running, pump
     container.unmount();
     let _ = std::fs::remove_file(container.run.file("process.json"));
     let exit = Exit { code, error };
+    // It may have been updated since the start.
+    let policy = container.directory.host_config().map_or_else(|_| host.restart_policy.clone(), |h| h.restart_policy);
     // In one step: nobody sees it ended who would not see it again.
-    let again = container.directory.update(|record| {
+    let (again, record) = container.directory.update(|record| {
         ended(record, &exit, oom_killed);
-        let again = starts_again(&host.restart_policy, record, exit.code);
+        let again = policy.starts_again(record, exit.code);
         if again {
             record.restart_count += 1;
             record.state.running = true;
             record.state.restarting = true;
         }
-        again
+        (again, record.clone())
     })?;
     if oom_killed {
         events::note(&container.task.root, "oom", &record, &[]);
     }
     events::note(&container.task.root, "die", &record, &[("exitCode", &code.to_string())]);
+    events::note_volumes(&container.task.root, "unmount", &record);
     Ok((exit, again))
 }
 
@@ -146,7 +150,7 @@ fn code_of(status: WaitStatus) -> i32 {
 
 /// Notes that it could not be started, and tells the clients.
 fn refuse(task: &Task, pump: &mut Pump, message: &str) -> Result<()> {
-    let directory = crate::container::record::Directory::of(&task.root, &task.id);
+    let directory = Directory::of(&task.root, &task.id);
     let noted = directory.update(|record| {
         record.state.running = false;
         record.state.restarting = false;
@@ -161,21 +165,6 @@ fn refuse(task: &Task, pump: &mut Pump, message: &str) -> Result<()> {
     pump.tell(Kind::Failed, message.as_bytes());
     pump.close();
     noted
-}
-
-/// Docker's restart rules.
-fn starts_again(policy: &RestartPolicy, record: &Record, code: i32) -> bool {
-    if record.has_been_manually_stopped {
-        return false;
-    }
-    match policy.name.as_str() {
-        "always" | "unless-stopped" => true,
-        "on-failure" => {
-            let most = policy.maximum_retry_count;
-            code != 0 && (most <= 0 || record.restart_count < most)
-        }
-        _ => false,
-    }
 }
 
 /// Waits before a restart; false when it was stopped meanwhile.
@@ -219,7 +208,7 @@ pub(super) fn exec(task: &Task, run: &RunDirectory, id: &str, pump: &mut Pump) -
         Err(message) => {
             exec::note(&here, |exec| {
                 exec.running = false;
-                exec.exit_code = Some(exit_code_of_failure(&message));
+                exec.exit_code = Some(exit_code_of_failure(&message)).map(|code| if code == 128 { 126 } else { code });
             })?;
             pump.tell(Kind::Failed, message.as_bytes());
         }
@@ -238,6 +227,10 @@ pub(super) fn exec(task: &Task, run: &RunDirectory, id: &str, pump: &mut Pump) -
                 exec.running = false;
                 exec.exit_code = Some(code);
             })?;
+            if let Ok(record) = Directory::of(&task.root, &task.id).record() {
+                let more = [("execID", id), ("exitCode", &code.to_string())];
+                events::note(&task.root, "exec_die", &record, &more);
+            }
             pump.tell_exit(&Exit { code, error });
         }
     }

@@ -215,7 +215,9 @@ impl Pump {
             add(input.as_fd(), PollFlags::OUT, Source::Input);
         }
         for (at, client) in self.clients.iter().enumerate() {
-            let mut flags = if full { PollFlags::empty() } else { PollFlags::IN };
+            // Only who sends input waits for the process to read: others may ask for its start, or its end.
+            let held = full && client.hello.is_some_and(|hello| hello.stdin);
+            let mut flags = if held { PollFlags::empty() } else { PollFlags::IN };
             if !client.waiting.is_empty() {
                 flags |= PollFlags::OUT;
             }

@@ -16,7 +16,7 @@ use crate::container::host_config::HostConfig;
 use crate::container::log_file::LogFile;
 use crate::container::mounting::Sources;
 use crate::container::namespace::{Namespace, Namespaces};
-use crate::container::network::{self, Network};
+use crate::container::network::{self, Connection};
 use crate::container::record::{Directory, Record, replace};
 use crate::container::run_directory::{ProcessId, RunDirectory};
 use crate::container::{cgroup, seccomp, state, target, user};
@@ -85,7 +85,7 @@ impl<'a> Container<'a> {
         if self.own_mounts {
             self.sources.stage(&self.task.root, self.run, &mut record)?;
         }
-        let network = Network::of(&host, &network::program_directories())?;
+        let network = Connection::of(&host, &network::program_directories())?;
         let namespaces = self.namespaces(&host, &network)?;
         let record = self.write_files(record, &host, &network)?;
         make_directories(&root, record.config.working_dir.as_bytes())?;
@@ -144,13 +144,13 @@ impl<'a> Container<'a> {
         host.tmpfs.iter().flatten().try_for_each(|(path, _)| target::check(root, path, None))
     }
 
-    fn connect(&self, network: &Network, pid: i32, host: &HostConfig) -> Result<Option<Child>, String> {
+    fn connect(&self, network: &Connection, pid: i32, host: &HostConfig) -> Result<Option<Child>, String> {
         if let Some(process) = ProcessId::of(pid) {
             let text = serde_json::to_vec(&process).map_err(|error| error.to_string())?;
             replace(&self.run.file("process.json"), &text, 0o600).map_err(|error| error.to_string())?;
         }
         match network {
-            Network::Pasta(program) => network::connect(program, pid, host).map(Some),
+            Connection::Pasta(program) => network::connect(program, pid, host).map(Some),
             _ => Ok(None),
         }
     }
@@ -185,31 +185,42 @@ impl<'a> Container<'a> {
         let _ = fs::remove_dir(&self.rootfs);
     }
 
-    fn namespaces(&self, host: &HostConfig, network: &Network) -> Result<Namespaces, String> {
+    fn namespaces(&self, host: &HostConfig, network: &Connection) -> Result<Namespaces, String> {
         let of = |name: &str| self.process_of(name).map(Namespace::Of);
         let choose = |mode: &str| match mode.strip_prefix("container:") {
             Some(name) => of(name),
             None if mode == "host" => Ok(Namespace::Host),
             None => Ok(Namespace::New),
         };
-        // On cgroup version 1 Docker's default is the host's.
-        let cgroup = match host.cgroupns_mode.as_str() {
-            "host" => Namespace::Host,
-            "private" => Namespace::New,
-            _ if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() => Namespace::New,
-            _ => Namespace::Host,
+        let private = match host.cgroupns_mode.as_str() {
+            "" => cgroup::unified(),
+            mode => mode == "private",
         };
+        let cgroup = if private { Namespace::New } else { Namespace::Host };
         Ok(Namespaces {
             network: match network {
-                Network::None | Network::Pasta(_) => Namespace::New,
-                Network::Host => Namespace::Host,
-                Network::Container(name) => of(name)?,
+                Connection::None | Connection::Pasta(_) => Namespace::New,
+                Connection::Host => Namespace::Host,
+                Connection::Container(name) => of(name)?,
             },
             pid: choose(&host.pid_mode)?,
-            ipc: choose(&host.ipc_mode)?,
+            ipc: self.shareable(&host.ipc_mode).and_then(|()| choose(&host.ipc_mode))?,
             uts: choose(&host.uts_mode)?,
             cgroup,
         })
+    }
+
+    /// Whether a container whose IPC namespace is to be joined lets others in.
+    fn shareable(&self, mode: &str) -> Result<(), String> {
+        let Some(name) = mode.strip_prefix("container:") else { return Ok(()) };
+        let id = crate::container::lookup::find(&self.task.root, name).map_err(|error| error.to_string())?;
+        let donor = Directory::of(&self.task.root, &id).host_config().map_err(|error| error.to_string())?;
+        match donor.ipc_mode.as_str() {
+            "shareable" | "host" => Ok(()),
+            _ => Err(format!(
+                "can't join IPC of container {id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)"
+            )),
+        }
     }
 
     /// The first process of a running container.
@@ -222,9 +233,9 @@ impl<'a> Container<'a> {
     }
 
     /// Writes hosts, hostname and resolv.conf, and notes where they are.
-    fn write_files(&self, mut record: Record, host: &HostConfig, network: &Network) -> Result<Record, String> {
+    fn write_files(&self, mut record: Record, host: &HostConfig, network: &Connection) -> Result<Record, String> {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        if let Network::Container(name) = network {
+        if let Connection::Container(name) = network {
             let id = crate::container::lookup::find(&self.task.root, name).map_err(|error| error.to_string())?;
             let other = Directory::of(&self.task.root, &id).record().map_err(|error| error.to_string())?;
             record.hosts_path = other.hosts_path;
@@ -233,7 +244,7 @@ impl<'a> Container<'a> {
             record.config.hostname = other.config.hostname;
         } else {
             let mut resolver = read("/etc/resolv.conf");
-            if resolver.contains("127.0.0.53") && *network != Network::Host {
+            if resolver.contains("127.0.0.53") && *network != Connection::Host {
                 resolver = fs::read_to_string("/run/systemd/resolve/resolv.conf").unwrap_or(resolver);
             }
             let name = record.config.hostname.clone();

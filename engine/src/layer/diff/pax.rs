@@ -47,7 +47,7 @@ impl<W: Write> PaxWriter<W> {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "tar has no such type of file"));
             }
         };
-        if flag == b'5' {
+        if flag == b'5' && name.last() != Some(&b'/') {
             name.push(b'/');
         }
         let size = entry.kind.size();
