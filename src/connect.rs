@@ -4,16 +4,20 @@ mod context;
 mod embedded;
 mod ssh;
 mod target;
+mod wire;
+
+use std::path::PathBuf;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use outcrop_engine::api::Api;
 
-pub(crate) use embedded::client as embedded_client;
 pub(crate) use target::{Choice, Target};
+pub(crate) use wire::{Hijacked, Payload, into_stream};
 
 use crate::report::value::Value;
+use wire::Wire;
 
 /// How long an engine may take to begin to answer, in seconds: loading and saving may take hours.
 const PATIENCE: u64 = 24 * 3600;
@@ -28,6 +32,8 @@ pub(crate) struct Connection {
     pub(crate) target: Target,
     /// The embedded engine's API, when it is that.
     pub(crate) api: Option<Api>,
+    /// The way there for what the client has no calls for.
+    wire: Wire,
 }
 
 /// Says why no engine could be reached.
@@ -51,14 +57,13 @@ pub(crate) enum ConnectError {
 
 /// Connects to `target`. For sockets nothing is sent yet.
 pub(crate) async fn connect(target: Target, rootless: bool) -> Result<Connection, ConnectError> {
-    let (docker, api) = match &target {
-        Target::Embedded { root } => {
-            let api = embedded::open(root.clone(), rootless).await?;
-            (embedded::client(&api)?, Some(api))
+    match target {
+        Target::Embedded { root } => Connection::embedded(embedded::open(root.clone(), rootless).await?, root),
+        Target::Host { ref address, .. } => {
+            let (docker, wire) = (client(address)?, Wire::of(address).map_err(ConnectError::Choice)?);
+            Ok(Connection { docker, target, api: None, wire })
         }
-        Target::Host { address, .. } => (client(address)?, None),
-    };
-    Ok(Connection { docker, target, api })
+    }
 }
 
 fn client(address: &str) -> Result<Docker, ConnectError> {
@@ -82,6 +87,12 @@ pub(crate) fn unreachable(address: &str) -> String {
 }
 
 impl Connection {
+    /// A connection to `api`, the engine of `root` in this process.
+    pub(crate) fn embedded(api: Api, root: PathBuf) -> Result<Self, ConnectError> {
+        let docker = embedded::client(&api)?;
+        Ok(Self { docker, target: Target::Embedded { root }, api: Some(api.clone()), wire: Wire::Embedded(api) })
+    }
+
     /// The JSON that the engine answers at `path`, with every field and in its order. (The client's own calls know only
     /// the fields of its own version of the API.)
     pub(crate) async fn get(&self, path: &str) -> Result<Value, bollard::errors::Error> {
@@ -91,19 +102,24 @@ impl Connection {
 
     /// The bytes that the engine answers at `path`.
     pub(crate) async fn bytes(&self, path: &str) -> Result<Bytes, bollard::errors::Error> {
-        let mut stream = std::pin::pin!(stream(&self.docker, path));
-        let mut all = Vec::new();
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk?;
-            if all.len() + chunk.len() > LARGEST {
-                return Err(
-                    std::io::Error::other(format!("the answer at {path} is larger than {LARGEST} bytes")).into()
-                );
-            }
-            all.extend_from_slice(&chunk);
-        }
-        Ok(all.into())
+        collect(stream(&self.docker, path)).await
     }
+}
+
+/// Reads an answer whole, up to [`LARGEST`].
+async fn collect(
+    stream: impl futures_util::Stream<Item = Result<Bytes, bollard::errors::Error>>,
+) -> Result<Bytes, bollard::errors::Error> {
+    let mut stream = std::pin::pin!(stream);
+    let mut all = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        if all.len() + chunk.len() > LARGEST {
+            return Err(std::io::Error::other(format!("an answer is larger than {LARGEST} bytes")).into());
+        }
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all.into())
 }
 
 /// Streams what the engine answers to `GET path`.

@@ -157,7 +157,7 @@ async fn data_root(session: &Session, root: PathBuf) -> Result<Connection, Failu
     let engine =
         opened.map_err(|error| Failure::new(error.to_string()))?.map_err(|error| Failure::new(error.to_string()))?;
     let api = Api::new(engine);
-    Ok(Connection { docker: connect::embedded_client(&api)?, target: Target::Embedded { root }, api: Some(api) })
+    Ok(Connection::embedded(api, root)?)
 }
 
 /// Connects, and makes sure that somebody answers.

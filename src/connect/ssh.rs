@@ -45,7 +45,7 @@ pub(super) fn client(address: &str) -> Result<Docker, bollard::errors::Error> {
     Docker::connect_with_custom_transport(send, Some("ssh://remote"), PATIENCE, API_DEFAULT_VERSION)
 }
 
-async fn send(arguments: &[String], request: BollardRequest) -> io::Result<Response<Incoming>> {
+pub(super) async fn send(arguments: &[String], request: BollardRequest) -> io::Result<Response<Incoming>> {
     let mut child = Command::new("ssh")
         .args(arguments)
         .stdin(Stdio::piped())
