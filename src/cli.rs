@@ -1,10 +1,19 @@
 //! The command line: Docker's commands by Docker's names, and outcrop's own.
 
 mod analyse;
+mod attach;
+mod commit;
 mod completions;
+mod cp;
+mod create;
 mod demo;
+mod detach_keys;
 mod df;
+mod diff;
+mod each;
 mod events;
+mod exec;
+mod export;
 mod failure;
 mod history;
 mod images;
@@ -12,17 +21,37 @@ mod import;
 mod info;
 mod inspect;
 mod keys;
+mod kill;
 mod load;
+mod logs;
 mod man;
+mod network;
+mod options;
+mod pause;
+mod port;
 mod prune;
+mod ps;
+mod rename;
+mod rm;
 mod rmi;
+mod run;
 mod save;
 mod serve;
 mod session;
+mod signals;
+mod start;
+mod stats;
+mod stop;
+mod streams;
 mod tag;
 mod terminal;
+mod top;
+mod tty;
+mod update;
 mod upload;
 mod version;
+mod volume;
+mod wait;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,10 +69,11 @@ use crate::report::safe;
 /// Without a command, opens the terminal: on the engine, on one IMAGE of it, on an ARCHIVE (docker save or OCI layout), or on a
 /// DATAROOT (/var/lib/docker). The engine is outcrop's own unless -H, --context, --docker, --podman or DOCKER_HOST names another.
 #[derive(Parser)]
-#[command(name = "outcrop", version, max_term_width = 100)]
+#[command(name = "outcrop", version, max_term_width = 100, args_override_self = true)]
 #[command(after_help = "Examples:
   outcrop demo                              a throw-away engine with three images, and the terminal
   outcrop load -i app.tar && outcrop        load an image and look at it
+  outcrop run --rm -it -v data:/data app1   run a container of it
   outcrop app.tar                           look into an archive without loading it
   outcrop --docker                          look at the images of the Docker daemon
   outcrop serve -H unix:///tmp/o.sock       let the docker command use outcrop's engine
@@ -103,6 +133,17 @@ impl Global {
 /// The commands.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Manage containers; its commands stand alone too
+    #[command(subcommand)]
+    Container(ContainerCommand),
+    #[command(flatten)]
+    OnContainers(OnContainers),
+    /// Manage volumes: storage that outlives containers
+    #[command(subcommand)]
+    Volume(volume::Volume),
+    /// Look at networks
+    #[command(subcommand)]
+    Network(network::Network),
     /// Show versions of the program and of the engine
     Version(version::Version),
     /// Show what the engine and its host are
@@ -144,6 +185,71 @@ pub(crate) enum Command {
     Completions(completions::Completions),
     /// Write manual pages
     Man(man::Man),
+}
+
+/// Docker's commands on containers, alone and below `container`.
+#[derive(Subcommand)]
+pub(crate) enum OnContainers {
+    /// Talk to a running container
+    Attach(attach::Attach),
+    /// Make an image of a container
+    Commit(commit::Commit),
+    /// Copy files between a container and this machine
+    Cp(cp::Cp),
+    /// Create a container without starting it
+    Create(Box<create::Create>),
+    /// Show what a container has changed
+    Diff(diff::Diff),
+    /// Run another command in a running container
+    Exec(exec::Exec),
+    /// Write a container's whole file system to a tar
+    Export(export::Export),
+    /// Send a signal to containers
+    Kill(kill::Kill),
+    /// Show what a container has written
+    Logs(logs::Logs),
+    /// Freeze all processes of containers
+    Pause(pause::Pause),
+    /// Show which ports of the host lead to a container
+    Port(port::Port),
+    /// List containers
+    Ps(ps::Ps),
+    /// Give a container another name
+    Rename(rename::Rename),
+    /// Stop containers and start them again
+    Restart(stop::Restart),
+    /// Remove containers
+    Rm(rm::Rm),
+    /// Create a container, start it and talk to it
+    Run(Box<run::Run>),
+    /// Start containers
+    Start(start::Start),
+    /// Show what containers use
+    Stats(stats::Stats),
+    /// Stop containers
+    Stop(stop::Stop),
+    /// List the processes of a container
+    Top(top::Top),
+    /// Let the processes of frozen containers go on
+    Unpause(pause::Unpause),
+    /// Change limits and the restart policy of containers
+    Update(update::Update),
+    /// Wait until containers end
+    Wait(wait::Wait),
+}
+
+/// Docker's `container` commands.
+#[derive(Subcommand)]
+pub(crate) enum ContainerCommand {
+    /// List containers
+    #[command(visible_alias = "list")]
+    Ls(ps::Ps),
+    /// Show everything about containers
+    Inspect(inspect::InspectContainer),
+    /// Remove all containers that do not run
+    Prune(prune::Containers),
+    #[command(flatten)]
+    Other(OnContainers),
 }
 
 /// Docker's `image` commands.
@@ -220,6 +326,12 @@ pub(crate) fn description() -> clap::Command {
 /// Runs `command`.
 pub(crate) async fn run(session: &Session, command: Command) -> Result<ExitCode, Failure> {
     match command {
+        Command::Container(ContainerCommand::Ls(it)) => it.run(session).await,
+        Command::Container(ContainerCommand::Inspect(it)) => it.run(session).await,
+        Command::Container(ContainerCommand::Prune(it)) => it.run(session).await,
+        Command::OnContainers(it) | Command::Container(ContainerCommand::Other(it)) => it.run(session).await,
+        Command::Volume(it) => it.run(session).await,
+        Command::Network(it) => it.run(session).await,
         Command::Version(it) => it.run(session).await,
         Command::Info(it) | Command::System(SystemCommand::Info(it)) => it.run(session).await,
         Command::Images(it) | Command::Image(ImageCommand::Ls(it)) => it.run(session).await,
@@ -241,6 +353,36 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<ExitCode,
         Command::Keys(it) => it.run(session),
         Command::Completions(it) => it.run(),
         Command::Man(it) => it.run(),
+    }
+}
+
+impl OnContainers {
+    async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Attach(it) => it.run(session).await,
+            Self::Commit(it) => it.run(session).await,
+            Self::Cp(it) => it.run(session).await,
+            Self::Create(it) => it.run(session).await,
+            Self::Diff(it) => it.run(session).await,
+            Self::Exec(it) => it.run(session).await,
+            Self::Export(it) => it.run(session).await,
+            Self::Kill(it) => it.run(session).await,
+            Self::Logs(it) => it.run(session).await,
+            Self::Pause(it) => it.run(session).await,
+            Self::Port(it) => it.run(session).await,
+            Self::Ps(it) => it.run(session).await,
+            Self::Rename(it) => it.run(session).await,
+            Self::Restart(it) => it.run(session).await,
+            Self::Rm(it) => it.run(session).await,
+            Self::Run(it) => it.run(session).await,
+            Self::Start(it) => it.run(session).await,
+            Self::Stats(it) => it.run(session).await,
+            Self::Stop(it) => it.run(session).await,
+            Self::Top(it) => it.run(session).await,
+            Self::Unpause(it) => it.run(session).await,
+            Self::Update(it) => it.run(session).await,
+            Self::Wait(it) => it.run(session).await,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use outcrop_engine::api::Api;
 
 pub(crate) use target::{Choice, Target};
-pub(crate) use wire::{Hijacked, Payload, into_stream};
+pub(crate) use wire::{Hijacked, Payload, into_stream, read};
 
 use crate::report::value::Value;
 use wire::Wire;

@@ -49,7 +49,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use cgroup::unified as has_unified_cgroups;
 pub use client::{Attached, Message};
 pub use config::{Config, HealthConfig};
-pub use copy::PathStat;
+pub use copy::{Extract, PathStat, extract};
 pub use create::{CreateBody, Created, ImageForContainer};
 pub use error::{ContainerError, ContainerErrorKind};
 pub use exec::{Exec, ExecConfig};

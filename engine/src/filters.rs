@@ -153,7 +153,7 @@ fn parse_decimal(text: &str) -> Option<i128> {
 }
 
 /// A Go duration in nanoseconds: numbers with units, at least one.
-pub(crate) fn parse_duration(text: &str) -> Option<i128> {
+pub fn parse_duration(text: &str) -> Option<i128> {
     let mut rest = text;
     let mut sum = 0_f64;
     while !rest.is_empty() {

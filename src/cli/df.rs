@@ -154,7 +154,7 @@ fn verbose(usage: &Value, now: i64) -> String {
         containers += &line(&[
             &id(container.text("Id"), true),
             container.text("Image"),
-            &format!("{:?}", shortened(container.text("Command"), 20)),
+            &format!("{:?}", table::shortened(container.text("Command"), 20)),
             &local.to_string(),
             &units::short_size(number(container, "SizeRw") as f64),
             &units::ago(number(container, "Created"), now),
@@ -182,10 +182,6 @@ fn line(cells: &[&str]) -> String {
     let cells: Vec<_> =
         cells.iter().map(|cell| if safe::on_terminal() { safe::word(cell) } else { (*cell).into() }).collect();
     cells.join("\t") + "\n"
-}
-
-fn shortened(text: &str, most: usize) -> String {
-    if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ impl Events {
 }
 
 /// A moment as the API takes it: seconds since 1970 with nanoseconds.
-fn seconds(text: &str, now: i128) -> Result<String, Failure> {
+pub(super) fn seconds(text: &str, now: i128) -> Result<String, Failure> {
     let time = outcrop_engine::filters::parse_time(text, now).map_err(Failure::new)?;
     Ok(format!("{}.{:09}", time.div_euclid(1_000_000_000), time.rem_euclid(1_000_000_000)))
 }

@@ -48,6 +48,50 @@ pub(crate) struct InspectImage {
     format: String,
 }
 
+/// Show everything about containers
+#[derive(Args)]
+#[command(after_help = "Examples:
+  outcrop container inspect web
+  outcrop container inspect --format '{{json .Mounts}}' web")]
+pub(crate) struct InspectContainer {
+    /// Names or IDs
+    #[arg(required = true, value_name = "CONTAINER")]
+    names: Vec<String>,
+    /// Print with a template, or as JSON: json
+    #[arg(short, long, value_name = "FORMAT", default_value = "")]
+    format: String,
+    /// Also its sizes
+    #[arg(short, long)]
+    size: bool,
+}
+
+/// Show everything about volumes
+#[derive(Args)]
+#[command(after_help = "Examples:
+  outcrop volume inspect data
+  outcrop volume inspect --format '{{.Mountpoint}}' data")]
+pub(crate) struct InspectVolume {
+    /// Names
+    #[arg(required = true, value_name = "VOLUME")]
+    names: Vec<String>,
+    /// Print with a template, or as JSON: json
+    #[arg(short, long, value_name = "FORMAT", default_value = "")]
+    format: String,
+}
+
+/// Show everything about networks
+#[derive(Args)]
+#[command(after_help = "Examples:
+  outcrop network inspect host")]
+pub(crate) struct InspectNetwork {
+    /// Names or IDs
+    #[arg(required = true, value_name = "NETWORK")]
+    names: Vec<String>,
+    /// Print with a template, or as JSON: json
+    #[arg(short, long, value_name = "FORMAT", default_value = "")]
+    format: String,
+}
+
 /// What an object is. The order is the one in which a name is tried.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Kind {
@@ -87,16 +131,39 @@ impl Inspect {
 
 impl InspectImage {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        let connection = session.connect().await?;
-        let mut found = Found::default();
-        for name in &self.names {
-            match connection.bytes(&Kind::Image.path(name, false)).await {
-                Ok(bytes) => found.objects.push(String::from_utf8_lossy(&bytes).trim().to_owned()),
-                Err(error) => found.errors.push(explain(&error)),
-            }
-        }
-        found.print(&self.format)
+        of_kind(session, Kind::Image, &self.names, false, &self.format).await
     }
+}
+
+impl InspectContainer {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        of_kind(session, Kind::Container, &self.names, self.size, &self.format).await
+    }
+}
+
+impl InspectVolume {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        of_kind(session, Kind::Volume, &self.names, false, &self.format).await
+    }
+}
+
+impl InspectNetwork {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        of_kind(session, Kind::Network, &self.names, false, &self.format).await
+    }
+}
+
+/// Prints the objects of one kind that are called `names`.
+async fn of_kind(session: &Session, kind: Kind, names: &[String], size: bool, format: &str) -> Result<ExitCode, Failure> {
+    let connection = session.connect().await?;
+    let mut found = Found::default();
+    for name in names {
+        match connection.bytes(&kind.path(name, size)).await {
+            Ok(bytes) => found.objects.push(String::from_utf8_lossy(&bytes).trim().to_owned()),
+            Err(error) => found.errors.push(explain(&error)),
+        }
+    }
+    found.print(format)
 }
 
 /// The object called `name`, of the first kind that has one.

@@ -54,20 +54,30 @@ impl Save {
         let mut parameters: Vec<_> = self.images.iter().map(|name| ("names", Some(name.as_str()))).collect();
         parameters.extend([("format", format), ("platform", platform.as_deref())]);
         let path = filter::query("/images/get", &parameters);
-        let meter = Meter::new("saving", None, false);
-        or_interrupted("save", &meter, async {
-            match &self.output {
-                None => receive(&connection, &path, &mut io::stdout().lock(), &meter).await,
-                Some(output) => {
-                    let mut file = Output::create(output)?;
-                    receive(&connection, &path, &mut file.file, &meter).await?;
-                    file.finish()
-                }
-            }
-        })
-        .await?;
-        Ok(ExitCode::SUCCESS)
+        to_file_or_output(&connection, &path, self.output.as_deref(), "save image").await
     }
+}
+
+/// Writes what the engine answers at `path` to a file, which appears when it is complete, or to standard output.
+pub(super) async fn to_file_or_output(
+    connection: &Connection,
+    path: &str,
+    output: Option<&Path>,
+    what: &'static str,
+) -> Result<ExitCode, Failure> {
+    let meter = Meter::new("writing", None, false);
+    or_interrupted(what, &meter, async {
+        match output {
+            None => receive(connection, path, &mut io::stdout().lock(), &meter).await,
+            Some(output) => {
+                let mut file = Output::create(output, what)?;
+                receive(connection, path, &mut file.file, &meter).await?;
+                file.finish()
+            }
+        }
+    })
+    .await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn receive(connection: &Connection, path: &str, out: &mut impl Write, meter: &Meter) -> Result<(), Failure> {
@@ -104,7 +114,7 @@ struct Output {
 }
 
 impl Output {
-    fn create(path: &Path) -> Result<Self, Failure> {
+    fn create(path: &Path, what: &str) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::io("write", path, &error);
         let existing = std::fs::metadata(path).ok();
         if existing.is_some_and(|existing| !existing.is_file()) {
@@ -114,7 +124,8 @@ impl Output {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !directory.is_dir() {
             return Err(Failure::new(format!(
-                "failed to save image: invalid output path: stat {}: no such file or directory",
+                "failed to {}: invalid output path: stat {}: no such file or directory",
+                what,
                 directory.display()
             )));
         }

@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use super::Failure;
@@ -112,6 +114,36 @@ pub(crate) fn stream_of(
     })
 }
 
+/// A stream of a kind that is known only when it runs.
+pub(super) type Boxed = std::pin::Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+
+/// A stream that counts, and keeps the error that it broke off with.
+pub(super) struct Counted {
+    /// The same stream.
+    pub(super) stream: Boxed,
+    /// Bytes that have passed.
+    pub(super) bytes: Arc<AtomicU64>,
+    /// Why it broke off.
+    pub(super) error: Arc<Mutex<Option<io::Error>>>,
+}
+
+/// Counts what passes, and keeps why it broke off.
+pub(super) fn counted(stream: Boxed) -> Counted {
+    let (bytes, error) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(None)));
+    let (count, keep) = (Arc::clone(&bytes), Arc::clone(&error));
+    let stream = stream.map(move |chunk| {
+        match &chunk {
+            Ok(chunk) => drop(count.fetch_add(chunk.len() as u64, Ordering::Relaxed)),
+            Err(error) => {
+                let copy = io::Error::new(error.kind(), error.to_string());
+                *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy);
+            }
+        }
+        chunk
+    });
+    Counted { stream: Box::pin(stream), bytes, error }
+}
+
 /// Sends what is written to it in large pieces.
 pub(crate) struct Chunks {
     sender: mpsc::Sender<io::Result<Bytes>>,
@@ -122,6 +154,12 @@ impl Chunks {
     /// Nothing is sent before a piece is full, or `flush` is called.
     pub(crate) fn new(sender: mpsc::Sender<io::Result<Bytes>>) -> Self {
         Self { sender, buffer: Vec::new() }
+    }
+
+    /// What breaks the stream off with an error.
+    pub(crate) fn breaker(&self) -> impl FnOnce(io::Error) + use<> {
+        let sender = self.sender.clone();
+        move |error| drop(sender.blocking_send(Err(error)))
     }
 }
 

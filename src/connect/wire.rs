@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::{Connection, collect, ssh};
+use crate::report::value::Value;
 
 /// What a request leads through. Each request has a connection of its own.
 pub(super) enum Wire {
@@ -93,23 +94,18 @@ impl Connection {
         checked(self.wire.send(request).await?).await
     }
 
-    /// Sends JSON, or nothing, and returns the JSON that comes back; [`Value::Null`](crate::report::value::Value) for an empty answer.
+    /// Sends JSON, or nothing, and returns the JSON that comes back; [`Value::Null`] for an empty answer.
     pub(crate) async fn call(
         &self,
         method: Method,
         path: &str,
         json: Option<serde_json::Value>,
-    ) -> Result<crate::report::value::Value, Client> {
-        let answer = self.request(method, path, json.map_or(Payload::None, Payload::Json)).await?;
-        let bytes = collect(into_stream(answer)).await?;
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            return Ok(crate::report::value::Value::Null);
-        }
-        serde_json::from_slice(&bytes).map_err(|err| Client::JsonSerdeError { err })
+    ) -> Result<Value, Client> {
+        read(self.request(method, path, json.map_or(Payload::None, Payload::Json)).await?).await
     }
 
     /// As [`Connection::call`] with POST and no body.
-    pub(crate) async fn post(&self, path: &str) -> Result<crate::report::value::Value, Client> {
+    pub(crate) async fn post(&self, path: &str) -> Result<Value, Client> {
         self.call(Method::POST, path, None).await
     }
 
@@ -155,6 +151,15 @@ async fn checked(answer: Response<Incoming>) -> Result<Response<Incoming>, Clien
         str::to_owned,
     );
     Err(Client::DockerResponseServerError { status_code: status.as_u16(), message })
+}
+
+/// The JSON of an answer; [`Value::Null`] for an empty one.
+pub(crate) async fn read(answer: Response<Incoming>) -> Result<Value, Client> {
+    let bytes = collect(into_stream(answer)).await?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&bytes).map_err(|err| Client::JsonSerdeError { err })
 }
 
 /// The bytes of an answer, as they come.

@@ -45,6 +45,36 @@ pub(crate) fn word(text: &str) -> Cow<'_, str> {
     visible(text, charset())
 }
 
+/// One word, safe to show if a terminal shows standard output.
+pub(crate) fn word_on_terminal(text: &str) -> Cow<'_, str> {
+    if on_terminal() { word(text) } else { text.into() }
+}
+
+/// Whether a terminal shows standard output (1) or standard error (2).
+pub(crate) fn shown_on_terminal(stream: u8) -> bool {
+    if stream == 2 { io::stderr().is_terminal() } else { on_terminal() }
+}
+
+/// `text` with every line safe to show, colours kept: sequences that choose colours and weight, and no other.
+pub(crate) fn coloured(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("\x1b[") {
+        let after = &rest[at + 2..];
+        let end = after.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(after.len());
+        let length = if after[end..].starts_with('m') && end <= 64 { at + 2 + end + 1 } else { 0 };
+        if length == 0 {
+            out += &lines(&rest[..at + 2]);
+            rest = after;
+        } else {
+            out += &lines(&rest[..at]);
+            out += &rest[at..length];
+            rest = &rest[length..];
+        }
+    }
+    out + &lines(rest)
+}
+
 /// All texts of `value` safe to show when a terminal shows them, as they are otherwise.
 pub(crate) fn value(value: Value) -> Value {
     if on_terminal() { every_text(value) } else { value }
@@ -81,6 +111,13 @@ pub(crate) fn say(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colours_stay_and_nothing_else() {
+        assert_eq!(coloured("a\x1b[1;31mred\x1b[0m\n"), "a\x1b[1;31mred\x1b[0m\n");
+        assert_eq!(coloured("\x1b[2Jx\x1b]0;t\x07\x1b[31"), "\\x1b[2Jx\\x1b]0;t\\x07\\x1b[31");
+        assert_eq!(coloured("\x1b[\x1b[31m"), "\\x1b[\x1b[31m");
+    }
 
     #[test]
     fn control_characters_are_shown() {

@@ -39,6 +39,11 @@ pub(crate) fn align_with(text: &str, minimum: usize, padding: usize) -> String {
     out
 }
 
+/// The first characters of `text`, the last of `most` an ellipsis when something is missing.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    if wide(text) <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
+}
+
 fn wide(cell: &str) -> usize {
     cell.chars().count()
 }

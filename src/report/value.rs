@@ -64,6 +64,33 @@ impl Value {
         }
     }
 
+    /// Whether the member `key` is true.
+    pub(crate) fn is(&self, key: &str) -> bool {
+        self.get(key) == Some(&Self::Bool(true))
+    }
+
+    /// The names of an object's members.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let members = match self {
+            Self::Map(members) => members.as_slice(),
+            _ => &[],
+        };
+        members.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The value that `path` leads to, names with dots between them; null where there is none.
+    pub(crate) fn at(&self, path: &str) -> &Self {
+        path.split('.').try_fold(self, |value, key| value.get(key)).unwrap_or(&Self::Null)
+    }
+
+    /// The number that `path` leads to; zero where there is none.
+    pub(crate) fn float(&self, path: &str) -> f64 {
+        match self.at(path) {
+            Self::Number(number) => number.as_f64().unwrap_or(0.0),
+            _ => 0.0,
+        }
+    }
+
     /// What Go's templates take for true: not null, false, zero or empty.
     pub(crate) fn truth(&self) -> bool {
         match self {

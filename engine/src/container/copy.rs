@@ -84,7 +84,7 @@ impl Containers {
             let member = entry.header.clone();
             let at = member.path().map_err(|error| wrong(&error))?;
             let shown = String::from_utf8_lossy(&at).into_owned();
-            extract(directory.as_fd(), &at, &member, &mut entry, keep_kind)
+            extract(directory.as_fd(), &at, &member, &mut entry, Extract { keep_kind, owners: true })
                 .doing("copy to", format!("{path}/{shown}"))?;
         }
         super::events::note(self.root(), "extract-to-dir", &record, &[("path", path)]);
@@ -287,13 +287,26 @@ fn below<W: Write>(directory: &OwnedFd, base: &[u8], rootless: bool, tar: &mut P
     })
 }
 
-/// Makes one member of an archive below `root`; what is there already of another kind is replaced, directories stay.
-fn extract(
+/// How a member of an archive is unpacked.
+#[derive(Clone, Copy, Debug)]
+pub struct Extract {
+    /// A directory is never replaced by a file, nor a file by a directory.
+    pub keep_kind: bool,
+    /// Files belong to whom the archive says, not to this process.
+    pub owners: bool,
+}
+
+/// Makes one member of an archive at `path` below `root`; what is there already of another kind is replaced, directories stay as they
+/// are. Parents are resolved with `root` as the root of all links, and made when they are missing.
+///
+/// # Errors
+/// Those of the file system; a file where a directory is wanted.
+pub fn extract(
     root: BorrowedFd<'_>,
     path: &[u8],
     member: &Member,
     content: &mut impl Read,
-    keep_kind: bool,
+    how: Extract,
 ) -> io::Result<()> {
     if path.is_empty() {
         return Ok(());
@@ -306,7 +319,7 @@ fn extract(
         if there.is_dir() && is_directory {
             return Ok(());
         }
-        if keep_kind && there.is_dir() != is_directory {
+        if how.keep_kind && there.is_dir() != is_directory {
             let what = if is_directory { "non-directory with directory" } else { "directory with non-directory" };
             return Err(io::Error::other(format!("cannot overwrite {what}")));
         }
@@ -337,7 +350,9 @@ fn extract(
         Kind::Fifo => node::create_special(&parent, name, FileType::Fifo, 0, 0)?,
         Kind::Socket | Kind::Whiteout => return Ok(()),
     }
-    node::chown(&parent, name, member.uid, member.gid)?;
+    if how.owners {
+        node::chown(&parent, name, member.uid, member.gid)?;
+    }
     if !matches!(member.kind, Kind::Symlink { .. }) {
         node::chmod(&parent, name, member.mode)?;
     }
