@@ -86,10 +86,18 @@ impl Terminal {
         self
     }
 
-    fn resize(&self, columns: u16, rows: u16) {
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
         self.screen.lock().expect("screen").screen_mut().set_size(rows, columns);
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&self.master, size).expect("pty");
+    }
+
+    /// Sends the program a signal.
+    pub(crate) fn kill(&self, signal: &str) {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let pid = std::fs::read_to_string(children).expect("setsid's child");
+        let pid = pid.split_whitespace().next().map_or(self.child.id().to_string(), str::to_owned);
+        assert!(Command::new("kill").arg(format!("-{signal}")).arg(pid).status().expect("kill").success());
     }
 
     /// Insists that the program ends and leaves the terminal as it was.
@@ -148,11 +156,7 @@ fn the_terminal_is_sane_after_signals() {
     let outcrop = two_images();
     for signal in ["TERM", "HUP", "INT"] {
         let terminal = Terminal::start(&outcrop.command::<&str>([]), 80, 24, &[]);
-        terminal.shows("app1");
-        let children = format!("/proc/{0}/task/{0}/children", terminal.child.id());
-        let pid = std::fs::read_to_string(children).expect("setsid's child");
-        let pid = pid.split_whitespace().next().map_or(terminal.child.id().to_string(), str::to_owned);
-        assert!(Command::new("kill").arg(format!("-{signal}")).arg(pid).status().expect("kill").success());
+        terminal.shows("app1").kill(signal);
         terminal.ends();
     }
 }

@@ -197,7 +197,7 @@ struct Far<'a> {
 
 impl Far<'_> {
     fn archive(&self, path: &str, more: &[(&str, Option<&str>)]) -> Result<String, Failure> {
-        let parameters = [&[("path", Some(if path.is_empty() { "/" } else { path }))], more].concat();
+        let parameters = [&[("path", Some(path))], more].concat();
         Ok(filter::query(&format!("{}/archive", of_container(self.container)?), &parameters))
     }
 

@@ -141,7 +141,9 @@ impl<'a> IdFile<'a> {
                 "container ID file found, make sure the other container isn't running or delete {}",
                 path.display()
             ))),
-            Err(error) => Err(Failure::new(format!("failed to create the container ID file: {}: {error}", path.display()))),
+            Err(error) => {
+                Err(Failure::new(format!("failed to create the container ID file: {}: {error}", path.display())))
+            }
         }
     }
 

@@ -49,7 +49,9 @@ impl DetachKeys {
 }
 
 fn wrong(text: &str, key: &str) -> String {
-    format!("invalid detach keys ({text}): unknown key '{key}': write letters and ctrl-LETTER with commas, like ctrl-p,ctrl-q")
+    format!(
+        "invalid detach keys ({text}): unknown key '{key}': write letters and ctrl-LETTER with commas, like ctrl-p,ctrl-q"
+    )
 }
 
 fn code(key: &str) -> Option<u8> {

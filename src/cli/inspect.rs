@@ -154,7 +154,13 @@ impl InspectNetwork {
 }
 
 /// Prints the objects of one kind that are called `names`.
-async fn of_kind(session: &Session, kind: Kind, names: &[String], size: bool, format: &str) -> Result<ExitCode, Failure> {
+async fn of_kind(
+    session: &Session,
+    kind: Kind,
+    names: &[String],
+    size: bool,
+    format: &str,
+) -> Result<ExitCode, Failure> {
     let connection = session.connect().await?;
     let mut found = Found::default();
     for name in names {

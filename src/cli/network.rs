@@ -71,7 +71,9 @@ impl Ls {
         let filters = filter::json(&self.filter).map_err(Failure::usage)?;
         let path = filter::query("/networks", &[("filters", filters.as_deref())]);
         let networks = session.connect().await?.get(&path).await?;
-        let Value::List(mut networks) = networks else { return Err(Failure::new("the engine sent no list of networks")) };
+        let Value::List(mut networks) = networks else {
+            return Err(Failure::new("the engine sent no list of networks"));
+        };
         networks.sort_by(|a, b| a.text("Name").cmp(b.text("Name")));
         let rows = networks.iter().map(|network| row(network, !self.no_trunc)).collect();
         let quiet = self.quiet && (self.format.is_empty() || self.format == "table");

@@ -31,7 +31,8 @@ impl Port {
         let mut lines = Vec::new();
         for (port, bindings) in ports {
             let Value::List(bindings) = bindings else { continue };
-            let asked = |asked: &String| *port == if asked.contains('/') { asked.clone() } else { format!("{asked}/tcp") };
+            let asked =
+                |asked: &String| *port == if asked.contains('/') { asked.clone() } else { format!("{asked}/tcp") };
             match &self.port {
                 Some(text) if !asked(text) => {}
                 Some(_) => lines.extend(bindings.iter().map(address)),

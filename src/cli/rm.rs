@@ -34,11 +34,8 @@ pub(crate) struct Rm {
 impl Rm {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let connection = &session.connect().await?;
-        let parameters = [
-            ("v", filter::flag(self.volumes)),
-            ("link", filter::flag(self.link)),
-            ("force", filter::flag(self.force)),
-        ];
+        let parameters =
+            [("v", filter::flag(self.volumes)), ("link", filter::flag(self.link)), ("force", filter::flag(self.force))];
         each(&self.containers, async |name| {
             let path = filter::query(&of_container(name)?, &parameters);
             match connection.call(Method::DELETE, &path, None).await {

@@ -70,7 +70,9 @@ impl Run {
         } else {
             tty::check(body.is("AttachStdin"), body.is("Tty"))?;
         }
-        if body.is("Tty") && let Some((rows, columns)) = tty::size() {
+        if body.is("Tty")
+            && let Some((rows, columns)) = tty::size()
+        {
             body.host.insert("ConsoleSize".into(), serde_json::json!([rows, columns]));
         }
         let connection = session.connect().await.map_err(|failure| refused(&failure, 125))?;

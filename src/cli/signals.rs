@@ -9,16 +9,8 @@ use crate::connect::{Connection, in_path};
 use crate::report::filter;
 
 /// The signals that are passed on, by the names that engines know.
-const PASSED_ON: [(&str, i32); 8] = [
-    ("HUP", 1),
-    ("INT", 2),
-    ("QUIT", 3),
-    ("USR1", 10),
-    ("USR2", 12),
-    ("ALRM", 14),
-    ("TERM", 15),
-    ("CONT", 18),
-];
+const PASSED_ON: [(&str, i32); 8] =
+    [("HUP", 1), ("INT", 2), ("QUIT", 3), ("USR1", 10), ("USR2", 12), ("ALRM", 14), ("TERM", 15), ("CONT", 18)];
 
 /// The signals that end this program.
 const ENDING: [(SignalKind, u8); 4] =

@@ -11,8 +11,8 @@ use super::each::of_container;
 use super::{Failure, Session};
 use crate::connect::Connection;
 use crate::report::format::Columns;
-use crate::report::value::Value;
 use crate::report::safe;
+use crate::report::value::Value;
 
 /// Show what containers use: CPU, memory, network, disk, processes
 #[derive(Args)]

@@ -45,12 +45,8 @@ impl Streams {
         let raw = if self.tty && self.stdin { Raw::enter().map_err(|error| terminal(&error))? } else { None };
         let keys = raw.as_ref().map(|_| self.keys);
         let sizes = self.tty.then(|| tokio::spawn(follow_size(Arc::clone(connection), self.resize)));
-        let typed = async {
-            if self.stdin { send(input, keys).await } else { hold(input).await }
-        };
-        let signalled = async {
-            if raw.is_some() { signals::ending().await } else { std::future::pending().await }
-        };
+        let typed = async { if self.stdin { send(input, keys).await } else { hold(input).await } };
+        let signalled = async { if raw.is_some() { signals::ending().await } else { std::future::pending().await } };
         let ended = tokio::select! {
             done = receive(output, self.tty) => done.map(|()| End::Closed),
             () = typed => Ok(End::Detached),

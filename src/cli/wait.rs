@@ -53,7 +53,9 @@ impl Exit {
         if !error.is_empty() {
             return Err(Failure::with_code(error, 125));
         }
-        answer.number("StatusCode").ok_or_else(|| Failure::with_code("the engine did not tell how the container ended", 125))
+        answer
+            .number("StatusCode")
+            .ok_or_else(|| Failure::with_code("the engine did not tell how the container ended", 125))
     }
 
     /// The same, as a program ends.

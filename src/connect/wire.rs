@@ -146,10 +146,10 @@ async fn checked(answer: Response<Incoming>) -> Result<Response<Incoming>, Clien
     }
     let bytes = collect(into_stream(answer)).await?;
     let json: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
-    let message = json.as_ref().and_then(|json| json["message"].as_str()).map_or_else(
-        || String::from_utf8_lossy(&bytes).trim().to_owned(),
-        str::to_owned,
-    );
+    let message = json
+        .as_ref()
+        .and_then(|json| json["message"].as_str())
+        .map_or_else(|| String::from_utf8_lossy(&bytes).trim().to_owned(), str::to_owned);
     Err(Client::DockerResponseServerError { status_code: status.as_u16(), message })
 }
 

@@ -24,7 +24,9 @@ impl Local {
         let about = if follow || is_asserted(text) { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
         match about {
             Ok(about) => Ok(Self { path, exists: true, is_directory: about.is_dir() }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self { path, exists: false, is_directory: false }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Self { path, exists: false, is_directory: false })
+            }
             Err(error) => Err(Failure::io("look at", &path, &error)),
         }
     }
@@ -84,7 +86,10 @@ mod tests {
         assert_eq!(find("", true), (true, true));
         assert_eq!(find("file", false), (true, false));
         assert_eq!(find("none", false), (false, false));
-        assert_eq!([find("link", false), find("link", true), find("link/", false)], [(true, false), (true, true), (true, true)]);
+        assert_eq!(
+            [find("link", false), find("link", true), find("link/", false)],
+            [(true, false), (true, true), (true, true)]
+        );
         assert_eq!(absolute("/a//b/../c/").expect("path"), Path::new("/a/c/"));
         assert_eq!(absolute("/a/.").expect("path").as_os_str(), "/a/.");
         assert!(check_parent(&at("none/x")).unwrap_err().message().starts_with("invalid output path: directory"));

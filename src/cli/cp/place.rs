@@ -57,9 +57,9 @@ fn decode(text: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Whether a path asserts to be a folder: it ends in a slash or in `/.`.
+/// Whether a path asserts to be a folder: it ends in a slash or in `/.`, or is empty.
 pub(super) fn is_asserted(path: &str) -> bool {
-    path.ends_with('/') || path == "." || path.ends_with("/.")
+    path.is_empty() || path.ends_with('/') || path == "." || path.ends_with("/.")
 }
 
 /// The path without its last component; of `/a/b/.` that is `/a/b`.
@@ -112,10 +112,14 @@ pub(super) fn plan(
         return Ok(Plan { directory: destination.to_owned(), name: contents.then(|| ".".to_owned()) });
     }
     if exists && source_is_directory {
-        return Err(Failure::new(format!("cannot copy directory\n{text} is a file: name a folder, or a path that is not there.")));
+        return Err(Failure::new(format!(
+            "cannot copy directory\n{text} is a file: name a folder, or a path that is not there."
+        )));
     }
     if !exists && !source_is_directory && is_asserted(&text) {
-        return Err(Failure::new(format!("no such directory\n{text} is not there: create it first, or leave the slash out.")));
+        return Err(Failure::new(format!(
+            "no such directory\n{text} is not there: create it first, or leave the slash out."
+        )));
     }
     Ok(Plan { directory: parent(&text).into(), name: Some(base(&text)) })
 }
@@ -133,7 +137,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         assert!(Stat::of_header(&headers).is_err());
         // {"mode":2147484141,"linkTarget":""}
-        headers.insert("X-Docker-Container-Path-Stat", "eyJtb2RlIjoyMTQ3NDg0MTQxLCJsaW5rVGFyZ2V0IjoiIn0=".parse().expect("ASCII"));
+        headers.insert(
+            "X-Docker-Container-Path-Stat",
+            "eyJtb2RlIjoyMTQ3NDg0MTQxLCJsaW5rVGFyZ2V0IjoiIn0=".parse().expect("ASCII"),
+        );
         let stat = Stat::of_header(&headers).expect("good");
         assert!(stat.is_directory() && !stat.is_link() && !stat.is_file());
     }

@@ -13,9 +13,7 @@ pub(super) enum Device {
 }
 
 fn is_mode(text: &str) -> bool {
-    !text.is_empty()
-        && text.chars().all(|c| "rwm".contains(c))
-        && "rwm".chars().all(|c| text.matches(c).count() <= 1)
+    !text.is_empty() && text.chars().all(|c| "rwm".contains(c)) && "rwm".chars().all(|c| text.matches(c).count() <= 1)
 }
 
 /// Reads a device as docker's command line does.

@@ -88,9 +88,10 @@ mod tests {
 
     #[test]
     fn reads_variables() {
-        let given: Vec<String> = ["a", "env3=abc!qwe", "env_4=value 4", "X=", "1asd", "  some space before", "SET", "a=b=c"]
-            .map(str::to_owned)
-            .into();
+        let given: Vec<String> =
+            ["a", "env3=abc!qwe", "env_4=value 4", "X=", "1asd", "  some space before", "SET", "a=b=c"]
+                .map(str::to_owned)
+                .into();
         let read = environment(&given, &[], &outside).expect("good");
         assert_eq!(read[..6], given[..6]);
         assert_eq!(read[6..], ["SET=here", "a=b=c"]);
@@ -104,7 +105,8 @@ mod tests {
     fn reads_files() {
         let parse = |text: &str| parse_file(text.as_bytes(), Some(&outside));
         let text = "foo=bar\n    baz=quux\n# comment\n\n_foobar=foobaz\r\nwith.dots=working\nand_underscore=working too\nSET\nGONE\n";
-        let expected = ["foo=bar", "baz=quux", "_foobar=foobaz", "with.dots=working", "and_underscore=working too", "SET=here"];
+        let expected =
+            ["foo=bar", "baz=quux", "_foobar=foobaz", "with.dots=working", "and_underscore=working too", "SET=here"];
         assert_eq!(parse(text).expect("good"), expected);
         assert_eq!(parse("\u{feff}FOO=BAR").expect("good"), ["FOO=BAR"]);
         assert_eq!(parse("").expect("good"), [""; 0]);
@@ -119,7 +121,9 @@ mod tests {
 
     #[test]
     fn checks_labels() {
-        for good in ["    label=value", "label=a value", "label=      ", "label", "label=", "a=b=c", "k\"q\"={}", "'a'='b'"] {
+        for good in
+            ["    label=value", "label=a value", "label=      ", "label", "label=", "a=b=c", "k\"q\"={}", "'a'='b'"]
+        {
             assert_eq!(check_label(good), Ok(()), "{good}");
         }
         for (bad, why) in [

@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn reads_checks() {
-        let line = ["--health-cmd", "true", "--health-interval", "1m30s", "--health-timeout", "0", "--health-retries", "3"];
+        let line =
+            ["--health-cmd", "true", "--health-interval", "1m30s", "--health-timeout", "0", "--health-retries", "3"];
         let want = json!({"Test": ["CMD-SHELL", "true"], "Interval": 90_000_000_000_i64, "Retries": 3});
         assert_eq!(field(&line, "/Healthcheck"), want);
         assert_eq!(field(&["--no-healthcheck"], "/Healthcheck"), json!({"Test": ["NONE"]}));

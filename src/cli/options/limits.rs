@@ -146,7 +146,13 @@ mod tests {
 
     #[test]
     fn reads_cpus() {
-        for (text, want) in [("1", 1_000_000_000), ("0.5", 500_000_000), (".25", 250_000_000), ("3/2", 1_500_000_000), ("2.", 2_000_000_000)] {
+        for (text, want) in [
+            ("1", 1_000_000_000),
+            ("0.5", 500_000_000),
+            (".25", 250_000_000),
+            ("3/2", 1_500_000_000),
+            ("2.", 2_000_000_000),
+        ] {
             assert_eq!(nano_cpus(text), Ok(want), "{text}");
         }
         assert_eq!(nano_cpus("0.0000000001"), Err("value is too precise".into()));
@@ -157,7 +163,20 @@ mod tests {
 
     #[test]
     fn reads_limits() {
-        let line = ["-m", "64m", "--memory-swap", "-1", "--pids-limit", "-1", "--oom-score-adj", "-5", "--ulimit", "core=1", "--ulimit", "core=2"];
+        let line = [
+            "-m",
+            "64m",
+            "--memory-swap",
+            "-1",
+            "--pids-limit",
+            "-1",
+            "--oom-score-adj",
+            "-5",
+            "--ulimit",
+            "core=1",
+            "--ulimit",
+            "core=2",
+        ];
         assert_eq!(field(&line, "/HostConfig/Memory"), 64 << 20);
         assert_eq!(field(&line, "/HostConfig/MemorySwap"), -1);
         assert_eq!(field(&line, "/HostConfig/PidsLimit"), -1);

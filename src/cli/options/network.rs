@@ -236,7 +236,10 @@ mod tests {
         let line = ["--network", "name=a,alias=x,ip=1.2.3.4", "--network", "b", "--network-alias", "y"];
         let both = json!({"a": {"Aliases": ["y"], "IPAMConfig": {"IPv4Address": "1.2.3.4"}}, "b": {}});
         assert_eq!(field(&line, "/NetworkingConfig/EndpointsConfig"), both);
-        assert_eq!(body(&["--network", "a", "--network", "a", "--ip", "1.1.1.1"]), Err("network \"a\" is specified multiple times".into()));
+        assert_eq!(
+            body(&["--network", "a", "--network", "a", "--ip", "1.1.1.1"]),
+            Err("network \"a\" is specified multiple times".into())
+        );
         assert!(body(&["--network", "name=a,x=y"]).unwrap_err().ends_with("invalid field key x"));
         assert_eq!(body(&["--mac-address", "x"]), Err("x is not a valid mac address".into()));
     }

@@ -69,7 +69,11 @@ fn range(text: &str) -> Result<(u16, u16), String> {
         return Err("empty string specified for ports.".into());
     }
     let number = |text: &str| {
-        let why = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) { "value out of range" } else { "invalid syntax" };
+        let why = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            "value out of range"
+        } else {
+            "invalid syntax"
+        };
         text.parse::<u16>().map_err(|_| format!("strconv.ParseUint: parsing {text:?}: {why}"))
     };
     let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -101,7 +105,8 @@ fn parse(text: &str) -> Result<Vec<(String, Value)>, String> {
         return Err(format!("no port specified: {text}<empty>"));
     }
     let (first, last) = range(ports).map_err(|_| format!("invalid containerPort: {ports}"))?;
-    let hosts = if host.is_empty() { None } else { Some(range(host).map_err(|_| format!("invalid hostPort: {host}"))?) };
+    let hosts =
+        if host.is_empty() { None } else { Some(range(host).map_err(|_| format!("invalid hostPort: {host}"))?) };
     if let Some((low, high)) = hosts
         && high - low != last - first
         && first != last
@@ -125,7 +130,11 @@ mod tests {
     fn short(text: &str) -> Result<String, String> {
         let ports = parse(&plain(text)?)?;
         let words = |(port, binding): &(String, Value)| {
-            format!("{port}={}:{}", binding["HostIp"].as_str().unwrap_or("?"), binding["HostPort"].as_str().unwrap_or("?"))
+            format!(
+                "{port}={}:{}",
+                binding["HostIp"].as_str().unwrap_or("?"),
+                binding["HostPort"].as_str().unwrap_or("?")
+            )
         };
         Ok(ports.iter().map(words).collect::<Vec<_>>().join(" "))
     }
@@ -172,7 +181,10 @@ mod tests {
         for (text, why) in [
             (":", "invalid port format for --expose: :"),
             ("/tcp", "invalid range format for --expose: /tcp, error: empty string specified for ports."),
-            ("NaN", "invalid range format for --expose: NaN, error: strconv.ParseUint: parsing \"NaN\": invalid syntax"),
+            (
+                "NaN",
+                "invalid range format for --expose: NaN, error: strconv.ParseUint: parsing \"NaN\": invalid syntax",
+            ),
             (
                 "1234567890-8080/tcp",
                 "invalid range format for --expose: 1234567890-8080/tcp, error: strconv.ParseUint: parsing \"1234567890\": value out of range",

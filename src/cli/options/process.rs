@@ -143,7 +143,10 @@ mod tests {
         assert_eq!(streams(&["-a", "STDERR"]), [false, false, true, false, false, false]);
         assert_eq!(streams(&["-i", "-a", "stdout"]), [true, true, false, true, true, false]);
         let said = body(&["-a", "foo"]).unwrap_err();
-        assert_eq!(said, r#"invalid argument "foo" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR"#);
+        assert_eq!(
+            said,
+            r#"invalid argument "foo" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR"#
+        );
     }
 
     #[test]

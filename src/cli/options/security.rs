@@ -126,9 +126,8 @@ fn is_allowed(text: &str) -> bool {
         "kernel.shmmni",
         "kernel.shm_rmid_forced",
     ];
-    text.split_once('=').is_some_and(|(key, _)| {
-        ONE.contains(&key) || key.starts_with("net.") || key.starts_with("fs.mqueue.")
-    })
+    text.split_once('=')
+        .is_some_and(|(key, _)| ONE.contains(&key) || key.starts_with("net.") || key.starts_with("fs.mqueue."))
 }
 
 #[cfg(test)]
@@ -142,7 +141,8 @@ mod tests {
         let file = directory.path().join("profile.json");
         std::fs::write(&file, "{ \"defaultAction\": \"SCMP_ACT_ALLOW\" }\n").expect("writes");
         let seccomp = format!("seccomp={}", file.display());
-        let line = ["--security-opt", "no-new-privileges", "--security-opt", &seccomp, "--security-opt", "label:disable"];
+        let line =
+            ["--security-opt", "no-new-privileges", "--security-opt", &seccomp, "--security-opt", "label:disable"];
         let want = json!(["no-new-privileges", r#"seccomp={"defaultAction":"SCMP_ACT_ALLOW"}"#, "label:disable"]);
         assert_eq!(field(&line, "/HostConfig/SecurityOpt"), want);
         let bare = ["--security-opt", "systempaths=unconfined"];
@@ -161,9 +161,15 @@ mod tests {
         assert_eq!(field(&line, "/HostConfig/Devices/0/CgroupPermissions"), "r");
         assert_eq!(field(&line, "/HostConfig/DeviceRequests"), json!([{"Driver": "cdi", "DeviceIDs": ["a.com/b=c"]}]));
         assert_eq!(field(&line, "/HostConfig/Sysctls"), json!({"net.ipv4.ip_forward": "1"}));
-        assert!(body(&["--sysctl", "kernel.hostname=x"]).unwrap_err().ends_with("sysctl 'kernel.hostname=x' is not allowed"));
+        assert!(
+            body(&["--sysctl", "kernel.hostname=x"])
+                .unwrap_err()
+                .ends_with("sysctl 'kernel.hostname=x' is not allowed")
+        );
         assert_eq!(body(&["--device", "a:/b:ro"]), Err("bad mode specified: ro".into()));
-        for (rule, good) in [("c 1:3 mr", true), ("a *:* rwm", true), ("x 1:3 r", false), ("c 1 r", false), ("c 1:3 x", false)] {
+        for (rule, good) in
+            [("c 1:3 mr", true), ("a *:* rwm", true), ("x 1:3 r", false), ("c 1 r", false), ("c 1:3 x", false)]
+        {
             assert_eq!(is_rule(rule), good, "{rule}");
         }
     }

@@ -59,13 +59,17 @@ impl Storage {
         }
         let mut mounts = Vec::new();
         for text in &self.mount {
-            let read = mount::parse_long(text)
-                .map_err(|error| Failure::usage(with_hint(error.of_flag("--mount", text))))?;
+            let read =
+                mount::parse_long(text).map_err(|error| Failure::usage(with_hint(error.of_flag("--mount", text))))?;
             let json = serde_json::to_value(read.absolute(place));
             mounts.push(json.map_err(|error| Failure::new(error.to_string()))?);
         }
-        let tmpfs: Map<String, Value> =
-            self.tmpfs.iter().map(|text| mount::parse_tmpfs(text)).map(|(path, options)| (path, options.into())).collect();
+        let tmpfs: Map<String, Value> = self
+            .tmpfs
+            .iter()
+            .map(|text| mount::parse_tmpfs(text))
+            .map(|(path, options)| (path, options.into()))
+            .collect();
         if self.storage_opt.iter().any(|option| !option.contains('=')) {
             return Err(Failure::new("invalid storage option"));
         }
@@ -92,7 +96,18 @@ mod tests {
 
     #[test]
     fn reads_both_syntaxes() {
-        let line = ["-v", "data:/d", "-v", "./x:/x:ro", "-v", "/a", "--mount", "type=bind,src=./y,dst=/y", "--tmpfs", "/t:size=1m"];
+        let line = [
+            "-v",
+            "data:/d",
+            "-v",
+            "./x:/x:ro",
+            "-v",
+            "/a",
+            "--mount",
+            "type=bind,src=./y,dst=/y",
+            "--tmpfs",
+            "/t:size=1m",
+        ];
         assert_eq!(field(&line, "/HostConfig/Binds"), json!(["data:/d", "/work/x:/x:ro"]));
         assert_eq!(field(&line, "/Volumes"), json!({"/a": {}}));
         assert_eq!(field(&line, "/HostConfig/Mounts"), json!([{"Type": "bind", "Source": "/work/y", "Target": "/y"}]));

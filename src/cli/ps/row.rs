@@ -5,9 +5,9 @@ use outcrop_engine::mount::quote;
 
 use super::ports;
 use crate::cli::images::{created_at, id};
-use crate::report::value::Value;
 use crate::report::table::shortened;
 use crate::report::units;
+use crate::report::value::Value;
 
 /// All fields of a row; with `short` the long ones are cut.
 pub(super) fn row(container: &Value, short: bool, now: i64) -> Value {
@@ -76,7 +76,8 @@ fn mount_names(mounts: &[Value], short: bool) -> String {
 
 /// Its names without the slash; names that links gave it only when nothing is cut.
 fn names(container: &Value, short: bool) -> String {
-    let names: Vec<_> = container.list("Names").iter().map(|name| name.to_string().trim_start_matches('/').to_owned()).collect();
+    let names: Vec<_> =
+        container.list("Names").iter().map(|name| name.to_string().trim_start_matches('/').to_owned()).collect();
     match names.iter().find(|name| !name.contains('/')) {
         Some(own) if short => own.clone(),
         _ => names.join(","),

@@ -80,8 +80,10 @@ mod tests {
         )
         .expect("is JSON");
         let row = row(&stats, "508a7230c6ddea97", true);
-        let texts = ["Container", "ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs"].map(|f| row.text(f));
-        let want = ["508a7230c6dd", "508a7230c6dd", "c1", "40.00%", "1MiB / 4MiB", "25.00%", "1.5kB / 2kB", "10B / 20B", "3"];
+        let texts = ["Container", "ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs"]
+            .map(|f| row.text(f));
+        let want =
+            ["508a7230c6dd", "508a7230c6dd", "c1", "40.00%", "1MiB / 4MiB", "25.00%", "1.5kB / 2kB", "10B / 20B", "3"];
         assert_eq!(texts, want);
         let none = super::row(&Value::Null, "x", true);
         assert_eq!((none.text("CPUPerc"), none.text("MemUsage"), none.text("PIDs")), ("0.00%", "0B / 0B", "0"));
