@@ -162,7 +162,7 @@ impl Cp {
             from.must_exist(source)?;
             let plan = plan(source, from.is_directory, Path::new(&destination), stat.is_ok(), is_directory)?;
             let directory = plan.directory.to_string_lossy().into_owned();
-            let packing = pack::Packing::new(from, plan.name);
+            let packing = pack::Packing::new(from, plan.name, self.follow_link);
             let body = upload::stream_of(meter.clone(), move |sender| packing.run(Chunks::new(sender)));
             (Box::pin(body), directory)
         };

@@ -30,7 +30,10 @@ impl Drop for Raw {
 
 /// Rows and columns of standard output, if it is a terminal.
 pub(crate) fn size() -> Option<(u16, u16)> {
-    tcgetwinsize(io::stdout()).ok().map(|size| (size.ws_row, size.ws_col)).filter(|(rows, columns)| rows * columns > 0)
+    tcgetwinsize(io::stdout())
+        .ok()
+        .map(|size| (size.ws_row, size.ws_col))
+        .filter(|(rows, columns)| *rows > 0 && *columns > 0)
 }
 
 /// Docker's complaint when a terminal is asked for on an input that is none.

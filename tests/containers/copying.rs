@@ -128,7 +128,7 @@ fn tells_the_changes_that_docker_tells() {
     let machine = Machine::new();
     let dockerd = Dockerd::start();
     dockerd.feed(["import", "-", "base:1"], &rootfs::busybox());
-    let run = ["run", "--name", "c", "--network", "none", "-v", "/data", "base:1", "sh", "-c", SCRIPT];
+    let run = ["run", "--name", "changed", "--network", "none", "-v", "/data", "base:1", "sh", "-c", SCRIPT];
     dockerd.ok(run);
     machine.ok(&run);
     let sorted = |text: String| {
@@ -136,7 +136,7 @@ fn tells_the_changes_that_docker_tells() {
         lines.sort();
         lines
     };
-    let (theirs, ours) = (sorted(dockerd.ok(["diff", "c"])), sorted(machine.ok(&["diff", "c"])));
+    let (theirs, ours) = (sorted(dockerd.ok(["diff", "changed"])), sorted(machine.ok(&["diff", "changed"])));
     assert!(theirs.len() > 200, "{theirs:?}");
     assert_eq!(ours, theirs);
 }

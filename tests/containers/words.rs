@@ -46,7 +46,7 @@ const SCRIPT: &[&str] = &[
     "port nope",
     "inspect one two",
     "inspect --size one",
-    "inspect --format {{.State.Status}}{{.HostConfig.Binds}}{{json.Mounts}} one",
+    "inspect --format {{.State.Status}}{{.HostConfig.Binds}}{{json.Config.Labels}} one",
     "container inspect nope",
     "stop nope",
     "kill two",

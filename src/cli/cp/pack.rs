@@ -17,12 +17,13 @@ pub(super) struct Packing {
 }
 
 impl Packing {
-    /// `name` is what it is called in the tar; without one it keeps its own.
-    pub(super) fn new(from: Local, name: Option<String>) -> Self {
+    /// `name` is what it is called in the tar; without one it keeps its own. With `follow` it is what a link leads to.
+    pub(super) fn new(from: Local, name: Option<String>, follow: bool) -> Self {
         let own = || base(&from.path.to_string_lossy());
         let name = PathBuf::from(name.unwrap_or_else(own));
         let name = if name == Path::new("/") { PathBuf::from(".") } else { name };
-        Self { path: from.path, is_directory: from.is_directory, name }
+        let path = if follow { std::fs::canonicalize(&from.path).unwrap_or(from.path) } else { from.path };
+        Self { path, is_directory: from.is_directory, name }
     }
 
     /// Packs it; an error breaks the stream off.

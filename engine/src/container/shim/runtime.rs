@@ -96,9 +96,31 @@ impl Order<'_> {
         let descriptor =
             rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|error| format!("pidfd_open: {error}"))?;
         if let Some(console) = console {
-            pipes.terminal = Some(console.receive().map_err(|error| format!("no terminal: {error}"))?);
+            let terminal = console.receive().map_err(|error| format!("no terminal: {error}"))?;
+            // The embedded runtime leaves the size to others.
+            if let Some(size) = self.console_size() {
+                let _ = rustix::termios::tcsetwinsize(&terminal, size);
+            }
+            pipes.terminal = Some(terminal);
         }
         Ok(Started { pid, descriptor, pipes })
+    }
+
+    /// The size that the bundle, or the process of an exec, has for the terminal.
+    fn console_size(&self) -> Option<rustix::termios::Winsize> {
+        let (file, pointer) = match self.process {
+            Some(file) => (file.to_owned(), "/consoleSize"),
+            None => (self.bundle.join("config.json"), "/process/consoleSize"),
+        };
+        let document: serde_json::Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+        let size = document.pointer(pointer)?;
+        let number = |key: &str| size[key].as_u64().and_then(|number| u16::try_from(number).ok());
+        Some(rustix::termios::Winsize {
+            ws_row: number("height")?,
+            ws_col: number("width")?,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        })
     }
 
     fn create_embedded(&self, console: Option<&ConsoleSocket>, theirs: TheirEnds) -> Result<i32, String> {
