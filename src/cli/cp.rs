@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use bollard::errors::Error as Client;
 use clap::Args;
 use futures_util::StreamExt;
 use hyper::Method;
@@ -19,8 +20,9 @@ use super::{Failure, Session};
 use crate::connect::{Connection, Payload, into_stream};
 use crate::report::progress::Meter;
 use crate::report::{filter, safe, units};
-use local::Local;
-use place::{Stat, base, plan};
+pub(super) use local::{Local, check_parent};
+use place::Stat;
+pub(super) use place::{Plan, base, plan};
 
 /// Copy files between a container, running or not, and this machine
 #[derive(Args)]
@@ -52,7 +54,7 @@ pub(crate) struct Cp {
 }
 
 /// Splits `CONTAINER:PATH`; a path of this machine begins with a slash or a dot, or has no colon.
-fn split(text: &str) -> Option<(&str, &str)> {
+pub(super) fn split(text: &str) -> Option<(&str, &str)> {
     if text.starts_with(['/', '.']) { None } else { text.split_once(':') }
 }
 
@@ -88,13 +90,13 @@ impl Cp {
             source = place::target(&source, &stat.link_target);
         }
         if destination != "-" {
-            local::check_parent(destination)?;
+            check_parent(destination)?;
         }
         let path = far.archive(&source, &[])?;
         let answer = far.connection.request(Method::GET, &path, Payload::None).await?;
         let stat = Stat::of_header(answer.headers())?;
-        let mut chunks = Box::pin(into_stream(answer));
         if destination == "-" {
+            let mut chunks = std::pin::pin!(into_stream(answer));
             while let Some(chunk) = chunks.next().await {
                 let chunk = chunk?;
                 tokio::task::block_in_place(|| io::stdout().write_all(&chunk))?;
@@ -105,32 +107,11 @@ impl Cp {
         let to = Local::find(destination, true)?;
         let plan = plan(&source, stat.is_directory(), &to.path, to.exists, to.is_directory)?;
         let plan = match (rename, &plan.name) {
-            (Some(name), None) => place::Plan { name: Some(name), ..plan },
+            (Some(name), None) => Plan { name: Some(name), ..plan },
             _ => plan,
         };
-        let (sender, receiver) = tokio::sync::mpsc::channel(4);
-        let keep_owners = self.archive;
-        let unpacking = tokio::task::spawn_blocking(move || unpack::unpack(Chunked::new(receiver), &plan, keep_owners));
-        let mut lost = None;
-        while let Some(chunk) = chunks.next().await {
-            match chunk {
-                Ok(chunk) => {
-                    if sender.send(chunk).await.is_err() {
-                        break; // unpacking has failed
-                    }
-                }
-                Err(error) => {
-                    lost = Some(error);
-                    break;
-                }
-            }
-        }
-        drop(sender);
-        let unpacked = unpacking.await.map_err(|error| Failure::new(error.to_string()))?;
-        if let Some(error) = lost {
-            return Err(error.into());
-        }
-        self.say(unpacked?, destination);
+        let bytes = receive(answer, plan, false, self.archive).await?;
+        self.say(bytes, destination);
         Ok(ExitCode::SUCCESS)
     }
 
@@ -151,32 +132,23 @@ impl Cp {
             return Err(Failure::new(format!("destination \"{shown}\" must be a directory or a regular file")));
         }
         let is_directory = stat.as_ref().is_ok_and(Stat::is_directory);
-        let meter = Meter::new("copying", None, self.quiet);
-        let (body, directory): (upload::Boxed, String) = if source == "-" {
+        let (body, directory) = if source == "-" {
             if !is_directory {
                 return Err(Failure::new(format!("destination \"{shown}\" must be a directory")));
             }
-            (Box::pin(upload::stream(Box::new(io::stdin()), meter.clone())), destination)
+            (stdin(), destination)
         } else {
             let from = Local::find(source, self.follow_link)?;
             from.must_exist(source)?;
             let plan = plan(source, from.is_directory, Path::new(&destination), stat.is_ok(), is_directory)?;
             let directory = plan.directory.to_string_lossy().into_owned();
-            let packing = pack::Packing::new(from, plan.name, self.follow_link);
-            let body = upload::stream_of(meter.clone(), move |sender| packing.run(Chunks::new(sender)));
-            (Box::pin(body), directory)
+            (packed(from, plan.name, self.follow_link), directory)
         };
-        let copied = upload::counted(body);
         let owners = if self.archive { "true" } else { "false" };
         let path = far.archive(&directory, &[("noOverwriteDirNonDir", Some("true")), ("copyUIDGID", Some(owners))])?;
-        let sent = far.connection.request(Method::PUT, &path, Payload::Tar(Box::pin(copied.stream))).await;
-        meter.clear();
-        if let Some(error) = pack::failed(&copied.error) {
-            return Err(error);
-        }
-        sent?;
+        let bytes = put(far.connection, &path, body).await.map_err(|error| error.map(Failure::from))?;
         if source != "-" {
-            self.say(copied.bytes.load(std::sync::atomic::Ordering::Relaxed), &shown);
+            self.say(bytes, &shown);
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -186,6 +158,79 @@ impl Cp {
             safe::say(&format!("Successfully copied {} to {to}", units::short_size(bytes as f64)));
         }
     }
+}
+
+/// Unpacks the tar of an answer, and gives its bytes. With `bare` its names are those in the folder, else they all begin with the
+/// name of what was asked for.
+pub(super) async fn receive(
+    answer: hyper::Response<hyper::body::Incoming>,
+    plan: Plan,
+    bare: bool,
+    owners: bool,
+) -> Result<u64, Failure> {
+    let mut chunks = std::pin::pin!(into_stream(answer));
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    let unpacking = tokio::task::spawn_blocking(move || unpack::unpack(Chunked::new(receiver), &plan, bare, owners));
+    let mut lost = None;
+    while let Some(chunk) = chunks.next().await {
+        match chunk {
+            Ok(chunk) => {
+                if sender.send(chunk).await.is_err() {
+                    break; // unpacking has failed
+                }
+            }
+            Err(error) => {
+                lost = Some(error);
+                break;
+            }
+        }
+    }
+    drop(sender);
+    let unpacked = unpacking.await.map_err(|error| Failure::new(error.to_string()))?;
+    match lost {
+        Some(error) => Err(error.into()),
+        None => unpacked,
+    }
+}
+
+/// Standard input, which is a tar.
+pub(super) fn stdin() -> upload::Boxed {
+    Box::pin(upload::stream(Box::new(io::stdin()), Meter::new("copying", None, true)))
+}
+
+/// A file or folder of this machine as a tar, under `name` or its own.
+pub(super) fn packed(from: Local, name: Option<String>, follow: bool) -> upload::Boxed {
+    let packing = pack::Packing::new(from, name, follow);
+    Box::pin(upload::stream_of(Meter::new("copying", None, true), move |sender| packing.run(Chunks::new(sender))))
+}
+
+/// Why a tar was not sent.
+pub(super) enum PutError {
+    /// It could not be made.
+    Here(Failure),
+    /// The engine did not take it.
+    There(Client),
+}
+
+impl PutError {
+    /// The failure, with the engine's error as `explained`.
+    pub(super) fn map(self, explained: impl FnOnce(Client) -> Failure) -> Failure {
+        match self {
+            Self::Here(failure) => failure,
+            Self::There(error) => explained(error),
+        }
+    }
+}
+
+/// Sends a tar with PUT, and gives its bytes.
+pub(super) async fn put(connection: &Connection, path: &str, body: upload::Boxed) -> Result<u64, PutError> {
+    let counted = upload::counted(body);
+    let sent = connection.request(Method::PUT, path, Payload::Tar(counted.stream)).await;
+    if let Some(failure) = pack::failed(&counted.error) {
+        return Err(PutError::Here(failure));
+    }
+    sent.map_err(PutError::There)?;
+    Ok(counted.bytes.load(std::sync::atomic::Ordering::Relaxed))
 }
 
 /// A path of a container.

@@ -58,6 +58,18 @@ impl From<Client> for Failure {
     }
 }
 
+/// The error of an endpoint that only outcrop's own engine has.
+pub(crate) fn own(error: Client) -> Failure {
+    match error {
+        Client::DockerResponseServerError { status_code: 404 | 405, ref message }
+            if message.to_lowercase().contains("page not found") || message.eq_ignore_ascii_case("not found") =>
+        {
+            Failure::new("only outcrop's own engine can do that: leave -H, DOCKER_HOST and --context out")
+        }
+        error => error.into(),
+    }
+}
+
 /// The client's error in the words that Docker's users know.
 pub(crate) fn explain(error: &Client) -> String {
     match error {

@@ -31,11 +31,11 @@ pub(crate) struct ContainerOptions {
     #[command(flatten)]
     process: process::Process,
     #[command(flatten)]
-    storage: storage::Storage,
+    storage: storage::Mounts,
     #[command(flatten)]
-    network: network::Network,
+    network: network::Networking,
     #[command(flatten)]
-    security: security::Security,
+    security: security::Rights,
     #[command(flatten)]
     namespaces: namespaces::Namespaces,
     #[command(flatten)]
@@ -43,9 +43,9 @@ pub(crate) struct ContainerOptions {
     #[command(flatten)]
     more: limits::More,
     #[command(flatten)]
-    health: health::Health,
+    health: health::Checks,
     #[command(flatten)]
-    restart: restart::Restart,
+    restart: restart::Ending,
 }
 
 /// What `POST /containers/create` is sent, and what of it decides how the container is attached to.
@@ -122,7 +122,7 @@ impl ContainerOptions {
         image: &str,
         command: &[String],
         cwd: &Path,
-        variable: &dyn Fn(&str) -> Option<String>,
+        variable: env::Variables<'_>,
     ) -> Result<Body, Failure> {
         let mut body = Body::default();
         set(&mut body.config, "Image", image);

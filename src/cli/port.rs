@@ -43,7 +43,9 @@ impl Port {
             return Err(Failure::new(format!("Error: No public port '{port}' published for {}", self.container)));
         }
         lines.sort_by_key(|line| natural(line));
-        safe::print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())?;
+        if !lines.is_empty() {
+            safe::print(&(lines.join("\n") + "\n"))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -140,17 +140,16 @@ impl System {
         });
         let (others, of_images) = (filter::json(&self.filter), image_filters(&self.filter, self.all)?);
         let others = others.map_err(Failure::usage)?;
-        let list: String = what.iter().map(|what| format!("  - {what}\n")).collect();
         // Networks and build cache belong to other engines: there docker's own command removes them.
-        if !self.force && !agreed(&format!("WARNING! This will remove:\n{list}"))? {
+        if !self.force && !agreed(&format!("WARNING! This will remove:\n  - {}\n", what.join("\n  - ")))? {
             return Ok(ExitCode::SUCCESS);
         }
         let connection = &session.connect().await?;
         let mut pruned = containers(connection, others.as_deref()).await?;
         if self.volumes {
-            pruned = pruned.and(volumes(connection, others.as_deref()).await?);
+            pruned = pruned.and(&volumes(connection, others.as_deref()).await?);
         }
-        pruned.and(images(connection, of_images).await?).print()
+        pruned.and(&images(connection, of_images).await?).print()
     }
 }
 
@@ -166,7 +165,7 @@ impl Pruned {
         Self { text, freed }
     }
 
-    fn and(self, other: Self) -> Self {
+    fn and(self, other: &Self) -> Self {
         Self { text: self.text + &other.text, freed: self.freed + other.freed }
     }
 

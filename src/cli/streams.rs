@@ -67,7 +67,7 @@ fn terminal(error: &io::Error) -> Failure {
 /// Keeps the sending side open without sending.
 async fn hold<W>(input: W) {
     let _open = input;
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Sends standard input; ends only when the detach keys were typed. At the end of input the sending side is closed, and what the
@@ -88,7 +88,7 @@ async fn send(mut input: impl AsyncWriteExt + Unpin, mut keys: Option<DetachKeys
         let _ = input.flush().await;
     }
     let _ = input.shutdown().await;
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Reads standard input on a thread that nobody waits for: a read of a terminal cannot be called off.
@@ -141,10 +141,8 @@ pub(crate) async fn receive(mut output: impl AsyncReadExt + Unpin, tty: bool) ->
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
             Err(error) => return Err(Failure::new(format!("the connection to the container broke: {error}"))),
         };
-        tokio::task::block_in_place(|| match tty {
-            true => print(1, &buffer[..read]),
-            false => frames.feed(&buffer[..read], &mut print),
-        })?;
+        let bytes = &buffer[..read];
+        tokio::task::block_in_place(|| if tty { print(1, bytes) } else { frames.feed(bytes, &mut print) })?;
     }
 }
 

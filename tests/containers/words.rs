@@ -93,7 +93,7 @@ fn says_what_docker_says() {
         // the one adds a hint on a line of its own where the other says nothing more
         let err = err.lines().next().unwrap_or_default().to_owned();
         // a second may pass between the two
-        let out: Vec<String> = out.lines().map(|line| without_times(line)).collect();
+        let out: Vec<String> = out.lines().map(without_times).collect();
         format!("{code}\n{}\n{err}", out.join("\n"))
     };
     let mut differences = Vec::new();

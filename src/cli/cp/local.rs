@@ -10,16 +10,16 @@ use super::Failure;
 use super::place::{is_asserted, parent};
 
 /// What is at a path.
-pub(super) struct Local {
+pub(in crate::cli) struct Local {
     /// Absolute and clean; a slash at its end, or `/.`, is kept.
-    pub(super) path: PathBuf,
-    pub(super) exists: bool,
-    pub(super) is_directory: bool,
+    pub(in crate::cli) path: PathBuf,
+    pub(in crate::cli) exists: bool,
+    pub(in crate::cli) is_directory: bool,
 }
 
 impl Local {
     /// Looks; a symbolic link as the last component is followed if `follow`, or if the path asserts to be a folder.
-    pub(super) fn find(text: &str, follow: bool) -> Result<Self, Failure> {
+    pub(in crate::cli) fn find(text: &str, follow: bool) -> Result<Self, Failure> {
         let path = absolute(text)?;
         let about = if follow || is_asserted(text) { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
         match about {
@@ -32,7 +32,7 @@ impl Local {
     }
 
     /// Refuses a source that is not there.
-    pub(super) fn must_exist(&self, text: &str) -> Result<(), Failure> {
+    pub(in crate::cli) fn must_exist(&self, text: &str) -> Result<(), Failure> {
         let path = self.path.display();
         if !self.exists {
             return Err(Failure::new(format!("lstat {path}: no such file or directory")));
@@ -45,7 +45,7 @@ impl Local {
 }
 
 /// Refuses a destination whose folder is not there.
-pub(super) fn check_parent(text: &str) -> Result<(), Failure> {
+pub(in crate::cli) fn check_parent(text: &str) -> Result<(), Failure> {
     let path = absolute(text)?;
     let directory = parent(&path.to_string_lossy());
     if Path::new(&directory).is_dir() {

@@ -76,7 +76,7 @@ pub(super) fn parent(path: &str) -> String {
 }
 
 /// The last component; `.` of `/a/b/.`.
-pub(super) fn base(path: &str) -> String {
+pub(in crate::cli) fn base(path: &str) -> String {
     if path == "." || path.ends_with("/.") {
         return ".".into();
     }
@@ -91,15 +91,15 @@ pub(super) fn target(path: &str, link: &str) -> String {
 
 /// Where an archive is unpacked, and as what.
 #[derive(Debug, PartialEq)]
-pub(super) struct Plan {
+pub(in crate::cli) struct Plan {
     /// The folder it goes into.
-    pub(super) directory: PathBuf,
+    pub(in crate::cli) directory: PathBuf,
     /// The name that what is copied gets there; `None` for its own. `.` puts what is in a folder right into the other.
-    pub(super) name: Option<String>,
+    pub(in crate::cli) name: Option<String>,
 }
 
 /// Decides by what is there already; `destination` is clean but for a slash that asserts a folder.
-pub(super) fn plan(
+pub(in crate::cli) fn plan(
     source: &str,
     source_is_directory: bool,
     destination: &Path,

@@ -14,11 +14,12 @@ use outcrop_layers::tar::TarReader;
 use super::Failure;
 use super::place::Plan;
 
-/// Unpacks it as `plan` says, and gives the bytes of the tar. Owners are kept only if `owners`.
-pub(super) fn unpack(tar: impl Read, plan: &Plan, owners: bool) -> Result<u64, Failure> {
+/// Unpacks it as `plan` says, and gives the bytes of the tar. Owners are kept only if `owners`; `bare` names count from the folder
+/// that was asked for.
+pub(super) fn unpack(tar: impl Read, plan: &Plan, bare: bool, owners: bool) -> Result<u64, Failure> {
     let directory = File::open(&plan.directory).map_err(|error| Failure::io("open", &plan.directory, &error))?;
     let mut tar = TarReader::new(tar);
-    let mut first: Option<Vec<u8>> = None;
+    let mut first = bare.then(Vec::new);
     let wrong = |error: &dyn std::fmt::Display| Failure::new(format!("the archive from the engine: {error}"));
     while let Some(mut entry) = tar.next().map_err(|error| wrong(&error))? {
         let mut member = entry.header.clone();
@@ -116,16 +117,16 @@ mod tests {
         let away = outside.path().to_str().expect("utf-8");
         let plan = Plan { directory: inside.path().to_owned(), name: None };
         let link_first = archive(&[("d/", T::Directory, ""), ("d/l", T::Symlink, away), ("d/l/x", T::Regular, "evil")]);
-        let _ = unpack(&link_first[..], &plan, false);
+        let _ = unpack(&link_first[..], &plan, false, false);
         for evil in ["d/../../x", "../x", "/x"] {
             let bytes = archive(&[("d/", T::Directory, ""), (evil, T::Regular, "evil")]);
-            assert!(unpack(&bytes[..], &plan, false).is_err(), "{evil}");
+            assert!(unpack(&bytes[..], &plan, false, false).is_err(), "{evil}");
         }
         let hard = archive(&[("d/", T::Directory, ""), ("d/h", T::Link, "/etc/passwd")]);
-        assert!(unpack(&hard[..], &plan, false).is_err());
+        assert!(unpack(&hard[..], &plan, false, false).is_err());
         assert_eq!(fs::read_dir(outside.path()).expect("reads").count(), 0, "nothing came out");
         let mode = fs::metadata(inside.path()).expect("stat").permissions().mode() & 0o777;
         assert_eq!(mode, 0o700, "a folder that was there keeps its mode");
-        assert!(unpack(&archive(&[])[..], &plan, false).is_err());
+        assert!(unpack(&archive(&[])[..], &plan, false, false).is_err());
     }
 }

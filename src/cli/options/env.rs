@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use super::invalid;
 use crate::cli::Failure;
 
+/// Looks a variable of this program's environment up.
+pub(super) type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// The variables of files, then those of `-e`: later ones win in the engine. A name alone takes the value that `variable` knows.
 pub(crate) fn environment(
     given: &[String],
     files: &[PathBuf],
-    variable: &dyn Fn(&str) -> Option<String>,
+    variable: Variables<'_>,
 ) -> Result<Vec<String>, Failure> {
     let mut all = Vec::new();
     for file in files {
@@ -28,10 +31,7 @@ pub(crate) fn environment(
 
 /// Reads a file of `NAME=VALUE` lines. Of a name alone the value comes from `variable`, and is left out if that has none; without
 /// `variable` the name stays as it is.
-pub(super) fn from_file(
-    path: &Path,
-    variable: Option<&dyn Fn(&str) -> Option<String>>,
-) -> Result<Vec<String>, Failure> {
+pub(super) fn from_file(path: &Path, variable: Option<Variables<'_>>) -> Result<Vec<String>, Failure> {
     let bytes = std::fs::read(path).map_err(|error| {
         let text = error.to_string();
         let why = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
@@ -40,7 +40,7 @@ pub(super) fn from_file(
     parse_file(&bytes, variable).map_err(|why| Failure::new(format!("invalid env file ({}): {why}", path.display())))
 }
 
-fn parse_file(bytes: &[u8], variable: Option<&dyn Fn(&str) -> Option<String>>) -> Result<Vec<String>, String> {
+fn parse_file(bytes: &[u8], variable: Option<Variables<'_>>) -> Result<Vec<String>, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut found = Vec::new();
     for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {

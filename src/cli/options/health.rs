@@ -10,7 +10,7 @@ use crate::cli::Failure;
 /// Options of health checks.
 #[derive(Args)]
 #[command(next_help_heading = "Health")]
-pub(super) struct Health {
+pub(super) struct Checks {
     /// Command that tells whether it is well
     #[arg(long, value_name = "COMMAND", default_value = "", hide_default_value = true)]
     health_cmd: String,
@@ -34,7 +34,7 @@ pub(super) struct Health {
     no_healthcheck: bool,
 }
 
-impl Health {
+impl Checks {
     pub(super) fn apply(&self, body: &mut Body) -> Result<(), Failure> {
         let mut health = Map::new();
         if !self.health_cmd.is_empty() {

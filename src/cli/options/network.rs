@@ -12,7 +12,7 @@ use crate::report::safe;
 /// Options of networks.
 #[derive(Args)]
 #[command(next_help_heading = "Network")]
-pub(super) struct Network {
+pub(super) struct Networking {
     /// Network: default, none, host, container:NAME, or a name
     #[arg(long, visible_alias = "net", value_name = "NETWORK")]
     network: Vec<String>,
@@ -54,7 +54,7 @@ pub(super) struct Network {
     dns_option: Vec<String>,
 }
 
-impl Network {
+impl Networking {
     pub(super) fn apply(&self, body: &mut Body) -> Result<(), Failure> {
         let (mut exposed, mut bindings) = (Map::new(), Map::new());
         ports::publish(&self.publish, &mut exposed, &mut bindings).map_err(Failure::new)?;

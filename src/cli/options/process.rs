@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::env::{check_label, environment, from_file};
+use super::env::{Variables, check_label, environment, from_file};
 use super::{Body, invalid, pairs, set};
 use crate::cli::Failure;
 
@@ -71,7 +71,7 @@ impl Process {
         !self.attach.is_empty()
     }
 
-    pub(super) fn apply(&self, body: &mut Body, variable: &dyn Fn(&str) -> Option<String>) -> Result<(), Failure> {
+    pub(super) fn apply(&self, body: &mut Body, variable: Variables<'_>) -> Result<(), Failure> {
         self.streams(body)?;
         let config = &mut body.config;
         set(config, "Tty", self.tty);

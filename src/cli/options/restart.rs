@@ -9,7 +9,7 @@ use crate::cli::Failure;
 /// Options of the end and of logs.
 #[derive(Args)]
 #[command(next_help_heading = "Ending and logs")]
-pub(super) struct Restart {
+pub(super) struct Ending {
     /// Remove it, and its anonymous volumes, when it ends
     #[arg(long)]
     pub(super) rm: bool,
@@ -24,7 +24,7 @@ pub(super) struct Restart {
     log_opt: Vec<String>,
 }
 
-impl Restart {
+impl Ending {
     pub(super) fn apply(&self, body: &mut Body) -> Result<(), Failure> {
         let policy = policy(&self.restart).map_err(Failure::new)?;
         if self.rm && !matches!(policy["Name"].as_str(), Some("" | "no")) {

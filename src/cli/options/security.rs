@@ -10,7 +10,7 @@ use crate::cli::Failure;
 /// Options of rights.
 #[derive(Args)]
 #[command(next_help_heading = "Rights")]
-pub(super) struct Security {
+pub(super) struct Rights {
     /// Give all rights: all capabilities, all devices, no seccomp
     #[arg(long)]
     privileged: bool,
@@ -34,7 +34,7 @@ pub(super) struct Security {
     sysctl: Vec<String>,
 }
 
-impl Security {
+impl Rights {
     pub(super) fn apply(&self, body: &mut Body) -> Result<(), Failure> {
         let host = &mut body.host;
         set(host, "Privileged", self.privileged);

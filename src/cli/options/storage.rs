@@ -10,7 +10,7 @@ use crate::cli::Failure;
 /// Options of mounts.
 #[derive(Args)]
 #[command(next_help_heading = "Storage")]
-pub(super) struct Storage {
+pub(super) struct Mounts {
     /// Mount: [SOURCE:]TARGET[:MODE], a volume's name or a folder of the host as the source
     #[arg(short, long, value_name = "VOLUME")]
     volume: Vec<String>,
@@ -45,7 +45,7 @@ fn with_hint(error: MountError) -> String {
     }
 }
 
-impl Storage {
+impl Mounts {
     pub(super) fn apply(&self, body: &mut Body, place: &Place<'_>) -> Result<(), Failure> {
         let (mut binds, mut anonymous) = (Vec::new(), Map::new());
         for text in &self.volume {
