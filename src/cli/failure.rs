@@ -62,7 +62,7 @@ impl From<Client> for Failure {
 pub(crate) fn own(error: Client) -> Failure {
     match error {
         Client::DockerResponseServerError { status_code: 404 | 405, ref message }
-            if message.to_lowercase().contains("page not found") || message.eq_ignore_ascii_case("not found") =>
+            if message.to_lowercase().contains("page not found") || message.trim().eq_ignore_ascii_case("not found") =>
         {
             Failure::new("only outcrop's own engine can do that: leave -H, DOCKER_HOST and --context out")
         }

@@ -8,7 +8,8 @@ use crate::report::value::Value;
 pub(super) fn row(stats: &Value, asked: &str, short: bool) -> Value {
     let (used, limit) = (memory(stats), stats.float("memory_stats.limit"));
     let of_limit = if limit == 0.0 { 0.0 } else { used / limit * 100.0 };
-    let whole_id = stats.text("id");
+    // Podman writes it with a capital.
+    let whole_id = if stats.text("id").is_empty() { stats.text("Id") } else { stats.text("id") };
     let asked = if asked == whole_id { id(asked, short) } else { asked.to_owned() };
     let pair = |a: f64, b: f64, size: fn(f64) -> String| format!("{} / {}", size(a), size(b));
     let (received, sent) = network(stats);
