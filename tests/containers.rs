@@ -4,6 +4,7 @@ mod copying;
 mod ending;
 mod seed;
 mod talking;
+mod volumes;
 mod words;
 
 use std::process::Output;

@@ -77,7 +77,6 @@ fn detail(change: &Value) -> Value {
         layer if layer.to_string() == "0" => "init layer".to_owned(),
         layer => format!("layer {layer}"),
     };
-    let copied = change.text("Kind") == "copy-up" || change.text("Kind") == "metadata";
     let dash = || Value::from("-");
     let text = |path: &str| match change.at(path) {
         Value::Text(text) => Value::from(text.as_str()),
@@ -85,7 +84,7 @@ fn detail(change: &Value) -> Value {
     };
     Value::object([
         ("ChainID", text("From.ChainID")),
-        ("Copied", if copied { size("Copied") } else { dash() }),
+        ("Copied", if change.float("Copied") > 0.0 { size("Copied") } else { dash() }),
         ("DiffID", text("From.DiffID")),
         ("From", layer.into()),
         ("Kind", change.text("Kind").into()),

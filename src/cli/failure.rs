@@ -58,13 +58,19 @@ impl From<Client> for Failure {
     }
 }
 
+/// What is said of what other engines cannot do.
+pub(crate) const NOT_OURS: &str = "only outcrop's own engine can do that: leave -H, DOCKER_HOST and --context out";
+
+/// Whether an engine says with this that it does not know the endpoint.
+pub(crate) fn is_not_ours(message: &str) -> bool {
+    message.to_lowercase().contains("page not found") || message.trim().eq_ignore_ascii_case("not found")
+}
+
 /// The error of an endpoint that only outcrop's own engine has.
 pub(crate) fn own(error: Client) -> Failure {
     match error {
-        Client::DockerResponseServerError { status_code: 404 | 405, ref message }
-            if message.to_lowercase().contains("page not found") || message.trim().eq_ignore_ascii_case("not found") =>
-        {
-            Failure::new("only outcrop's own engine can do that: leave -H, DOCKER_HOST and --context out")
+        Client::DockerResponseServerError { status_code: 404 | 405, ref message } if is_not_ours(message) => {
+            Failure::new(NOT_OURS)
         }
         error => error.into(),
     }

@@ -1,20 +1,20 @@
 //! `outcrop volume cp`: files between a volume and this machine, without a container.
 
 use std::fs;
-use std::io::{self, Write};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bollard::errors::Error as Client;
 use clap::Args;
-use futures_util::StreamExt;
 use hyper::Method;
 
 use super::of_volume;
 use crate::cli::cp::{self, Local, Plan, base, plan};
-use crate::cli::failure::own;
+use crate::cli::failure::{NOT_OURS, is_not_ours};
+use crate::cli::save::to_file_or_output;
 use crate::cli::{Failure, Session};
-use crate::connect::{Connection, Payload, into_stream};
+use crate::connect::{Connection, Payload, in_path};
 use crate::report::filter;
 
 /// Copy files between a volume and this machine
@@ -64,42 +64,42 @@ async fn out_of(connection: &Connection, volume: &str, path: &str, destination: 
     if destination != "-" {
         cp::check_parent(destination)?;
     }
-    connection.get(&format!("/volumes/{}", crate::connect::in_path(volume))).await?;
-    match connection.request(Method::GET, &at(volume, "folder", path)?, Payload::None).await {
-        Ok(answer) if destination == "-" => {
-            let mut chunks = std::pin::pin!(into_stream(answer));
-            while let Some(chunk) = chunks.next().await {
-                let chunk = chunk?;
-                tokio::task::block_in_place(|| io::stdout().write_all(&chunk))?;
-            }
-            io::stdout().flush()?;
-        }
-        Ok(answer) => {
-            let to = Local::find(destination, true)?;
-            let mut plan = plan(path, true, &to.path, to.exists, to.is_directory)?;
-            if plan.name.is_none() {
-                let name = base(path);
-                plan.name = Some(if name == "/" { ".".into() } else { name });
-            }
-            make_folder(&plan)?;
-            cp::receive(answer, plan, true, false).await?;
-        }
-        // What is no folder is a file, or nothing.
-        Err(folder) => {
-            let answer = connection.request(Method::GET, &at(volume, "file", path)?, Payload::None).await;
-            let answer = answer.map_err(|file| own(of_both(folder, file)))?;
-            write_file(answer, path, destination).await?;
-        }
+    connection.get(&format!("/volumes/{}", in_path(volume))).await?;
+    let output = Some(destination).filter(|destination| *destination != "-");
+    if !is_folder(connection, volume, path).await? {
+        let to = output.map(|destination| file_at(path, destination)).transpose()?;
+        return to_file_or_output(connection, &at(volume, "file", path)?, to.as_deref(), "copy").await;
     }
+    let folder = at(volume, "folder", path)?;
+    let Some(destination) = output else { return to_file_or_output(connection, &folder, None, "copy").await };
+    let to = Local::find(destination, true)?;
+    let mut plan = plan(path, true, &to.path, to.exists, to.is_directory)?;
+    if plan.name.is_none() {
+        let name = base(path);
+        plan.name = Some(if name == "/" { ".".into() } else { name });
+    }
+    make_folder(&plan)?;
+    let answer = connection.request(Method::GET, &folder, Payload::None).await?;
+    cp::receive(answer, plan, true, false).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The error that says more: a missing endpoint says that of both.
-fn of_both(folder: Client, file: Client) -> Client {
-    match &file {
-        Client::DockerResponseServerError { status_code: 404, .. } => folder,
-        _ => file,
+/// Whether a path of a volume is a folder; else it is a file, or not there.
+async fn is_folder(connection: &Connection, volume: &str, path: &str) -> Result<bool, Failure> {
+    match connection.get(&(at(volume, "tree", path)? + "&depth=0")).await {
+        Ok(_) => Ok(true),
+        Err(Client::DockerResponseServerError { status_code: 404 | 405, message }) if is_not_ours(&message) => {
+            Err(Failure::new(NOT_OURS))
+        }
+        Err(_) => Ok(false),
     }
+}
+
+/// Where a file of a volume is written to.
+fn file_at(path: &str, destination: &str) -> Result<PathBuf, Failure> {
+    let to = Local::find(destination, true)?;
+    let plan = plan(path, false, &to.path, to.exists, to.is_directory)?;
+    Ok(plan.directory.join(plan.name.unwrap_or_else(|| base(path))))
 }
 
 fn make_folder(plan: &Plan) -> Result<(), Failure> {
@@ -111,27 +111,6 @@ fn make_folder(plan: &Plan) -> Result<(), Failure> {
     }
 }
 
-async fn write_file(
-    answer: hyper::Response<hyper::body::Incoming>,
-    path: &str,
-    destination: &str,
-) -> Result<(), Failure> {
-    let mut out: Box<dyn Write + Send> = if destination == "-" {
-        Box::new(io::stdout())
-    } else {
-        let to = Local::find(destination, true)?;
-        let plan = plan(path, false, &to.path, to.exists, to.is_directory)?;
-        let file = plan.directory.join(plan.name.unwrap_or_else(|| base(path)));
-        Box::new(fs::File::create(&file).map_err(|error| Failure::io("write", &file, &error))?)
-    };
-    let mut chunks = std::pin::pin!(into_stream(answer));
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk?;
-        tokio::task::block_in_place(|| out.write_all(&chunk))?;
-    }
-    Ok(out.flush()?)
-}
-
 async fn put_into(
     connection: &Connection,
     source: &str,
@@ -139,19 +118,21 @@ async fn put_into(
     path: &str,
     follow: bool,
 ) -> Result<ExitCode, Failure> {
-    connection.get(&format!("/volumes/{}", crate::connect::in_path(volume))).await?;
-    let looked = connection.get(&(at(volume, "tree", path)? + "&depth=0")).await;
+    connection.get(&format!("/volumes/{}", in_path(volume))).await?;
+    let folder = is_folder(connection, volume, path).await?;
     let path = if path.is_empty() { "/" } else { path };
     let (body, directory) = if source == "-" {
-        looked.map_err(own)?;
+        if !folder {
+            return Err(Failure::new(format!("destination \"{volume}:{path}\" must be a directory")));
+        }
         (cp::stdin(), path.to_owned())
     } else {
         let from = Local::find(source, follow)?;
         from.must_exist(source)?;
-        let plan = plan(source, from.is_directory, Path::new(path), looked.is_ok(), looked.is_ok())?;
+        let plan = plan(source, from.is_directory, Path::new(path), folder, folder)?;
         let directory = plan.directory.to_string_lossy().into_owned();
         (cp::packed(from, plan.name, follow), directory)
     };
-    cp::put(connection, &at(volume, "folder", &directory)?, body).await.map_err(|error| error.map(own))?;
+    cp::put(connection, &at(volume, "folder", &directory)?, body).await.map_err(|error| error.map(Failure::from))?;
     Ok(ExitCode::SUCCESS)
 }
