@@ -15,6 +15,7 @@ mod events;
 mod exec;
 mod export;
 mod failure;
+mod flags;
 mod history;
 mod images;
 mod import;
@@ -56,7 +57,7 @@ mod wait;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use failure::Failure;
 pub(crate) use session::Session;
@@ -292,7 +293,7 @@ pub(crate) enum SystemCommand {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -309,6 +310,15 @@ pub(crate) fn main() -> ExitCode {
             }
             failure.code()
         }
+    }
+}
+
+/// Reads the command line. Help is that of plain flags: the values that they may have are for scripts.
+fn parse() -> Result<Cli, clap::Error> {
+    let read = flags::with_values(Cli::command()).try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
+    match read {
+        Err(error) if !error.use_stderr() => Err(Cli::try_parse().err().filter(|e| !e.use_stderr()).unwrap_or(error)),
+        read => read,
     }
 }
 

@@ -8,9 +8,10 @@ use clap::Args;
 use super::detach_keys::DetachKeys;
 use super::each::of_container;
 use super::run::Attached;
+use super::signals::{self, unless_enough};
 use super::streams::{End, Streams};
 use super::wait::Exit;
-use super::{Failure, Session, signals, tty};
+use super::{Failure, Session, tty};
 use crate::report::safe;
 use crate::report::value::Value;
 
@@ -60,13 +61,14 @@ impl Attach {
         let passing_on = (self.sig_proxy && !terminal).then(|| signals::pass_on(&connection, id));
         let resize = format!("/containers/{id}/resize");
         let streams = Streams { stdin, tty: terminal, keys: attached.keys, resize };
-        let ended = streams.talk(&connection, hijacked).await?;
-        drop(passing_on);
-        if ended == End::Detached {
-            safe::say("read escape sequence");
-            return Ok(ExitCode::SUCCESS);
-        }
-        exit.code().await.map(ExitCode::from)
+        unless_enough(passing_on.as_ref(), async {
+            if streams.talk(&connection, hijacked).await? == End::Detached {
+                safe::say("read escape sequence");
+                return Ok(ExitCode::SUCCESS);
+            }
+            exit.code().await.map(ExitCode::from)
+        })
+        .await
     }
 }
 

@@ -7,9 +7,10 @@ use clap::Args;
 
 use super::create::Description;
 use super::detach_keys::DetachKeys;
+use super::signals::{self, unless_enough};
 use super::streams::{End, Streams};
 use super::wait::Exit;
-use super::{Failure, Session, signals, tty};
+use super::{Failure, Session, tty};
 use crate::connect::Connection;
 use crate::report::{filter, safe};
 
@@ -149,14 +150,14 @@ impl Attached<'_> {
         }
         let resize = format!("/containers/{id}/resize");
         let streams = Streams { stdin: self.stdin, tty: self.tty, keys: self.keys, resize };
-        let ended = streams.talk(connection, hijacked).await?;
-        if ended == End::Detached {
-            safe::say("read escape sequence");
-            return Ok(ExitCode::SUCCESS);
-        }
-        let code = exit.code().await?;
-        drop(passing_on);
-        Ok(ExitCode::from(code))
+        unless_enough(passing_on.as_ref(), async {
+            if streams.talk(connection, hijacked).await? == End::Detached {
+                safe::say("read escape sequence");
+                return Ok(ExitCode::SUCCESS);
+            }
+            Ok(ExitCode::from(exit.code().await?))
+        })
+        .await
     }
 }
 

@@ -72,6 +72,26 @@ fn signals_are_passed_on() {
 
 #[test]
 #[ignore = "needs root and busybox-static: run by .ci/run"]
+fn the_third_signal_is_for_the_program() {
+    let machine = Machine::new();
+    let script = "trap 'echo no' TERM; echo ready; while :; do busybox sleep 0.05; done";
+    let run = ["run", "--name", "deaf", "--network", "none", "base:1", "sh", "-c", script];
+    let mut child = machine.outcrop.command(run).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let pid = child.id().to_string();
+    for said in ["ready", "no", "no"] {
+        assert_eq!(lines.next().expect("a line").expect("reads"), said);
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+    }
+    assert_eq!(child.wait().expect("waits").code(), Some(1));
+    let mut said = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut said).expect("reads");
+    assert!(said.contains("got 3 SIGTERM/SIGINTs") && said.contains("outcrop kill"), "{said}");
+    assert_eq!(machine.ok(&["ps", "--format", "{{.Names}}"]), "deaf\n");
+}
+
+#[test]
+#[ignore = "needs root and busybox-static: run by .ci/run"]
 fn a_terminal_is_the_containers() {
     let machine = Machine::new();
     let run = machine.outcrop.command(["run", "-it", "--name", "shell", "--network", "none", "base:1", "sh"]);
