@@ -15,9 +15,8 @@ use crate::keymap::{Chord, Keymap, Scope};
 use crate::message::{Data, Message, Request, Server};
 use crate::options::{Connection, Kind, Tried};
 use crate::pen::{Look, Pen};
-use crate::popup::{Confirm, Line, Outcome, Palette, Popup, Text};
-use crate::screen::images::Images;
-use crate::screen::{Context, Log};
+use crate::popup::{Line, Outcome, Palette, Popup, Text};
+use crate::screen::{Context, Log, Place, Screens};
 use crate::size::Units;
 use crate::theme::Role;
 
@@ -44,14 +43,13 @@ pub(crate) struct Setup {
 pub(crate) struct App {
     setup: Setup,
     area: Rect,
-    images: Images,
+    screens: Screens,
     server: Server,
     popups: Vec<Popup>,
     jobs: Jobs,
     log: Log,
     notice: Option<(String, Role)>,
     notice_until: Option<std::time::Instant>,
-    drag: Option<crate::screen::images::Splitter>,
     requests: Vec<Request>,
     /// Grows when something opens that destroys, or opens by itself: input typed before it was seen is dropped.
     pub(crate) epoch: u64,
@@ -66,7 +64,7 @@ impl App {
         let mut log = Log::default();
         log.set_host(setup.connection.docker_host.clone());
         let mut app = Self {
-            images: Images::new(setup.select.clone()),
+            screens: Screens::new(setup.select.clone()),
             setup,
             area: Rect::new(0, 0, 80, 24),
             server: Server::default(),
@@ -75,7 +73,6 @@ impl App {
             log,
             notice: None,
             notice_until: None,
-            drag: None,
             requests: Vec::new(),
             epoch: 0,
             quit: false,
@@ -87,8 +84,8 @@ impl App {
     }
 
     fn connect(&mut self) {
-        self.requests.extend([Request::List, Request::Server, Request::Watch]);
-        self.log.add(&["images"]);
+        self.requests.extend([Request::Server, Request::Watch]);
+        self.with(|screens, cx| screens.current_mut().open(cx));
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -117,11 +114,11 @@ impl App {
     }
 
     fn scope(&self) -> Scope {
-        self.images.scope()
+        self.screens.current().scope()
     }
 
-    /// Runs `work` with what a screen may touch.
-    fn with<T>(&mut self, work: impl FnOnce(&mut Images, &mut Context<'_>) -> T) -> T {
+    /// Runs `work` with what screens may touch.
+    fn with<T>(&mut self, work: impl FnOnce(&mut Screens, &mut Context<'_>) -> T) -> T {
         let area = self.body();
         let popups = self.popups.len();
         let mut cx = Context {
@@ -131,13 +128,16 @@ impl App {
             popups: &mut self.popups,
             log: &mut self.log,
             area,
+            now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64),
             read_only: self.setup.connection.read_only.as_deref(),
             save_to: &self.setup.save_to,
             notice: &mut self.notice,
         };
-        let out = work(&mut self.images, &mut cx);
-        self.images.settle(&mut cx);
-        if self.popups.len() > popups && matches!(self.popups.last(), Some(Popup::Confirm(_))) {
+        let had_program = self.screens.current().has_program();
+        let out = work(&mut self.screens, &mut cx);
+        self.screens.current_mut().settle(&mut cx);
+        let asks = self.popups.len() > popups && matches!(self.popups.last(), Some(Popup::Confirm(_)));
+        if asks || had_program != self.screens.current().has_program() {
             self.epoch += 1;
         }
         out
@@ -162,7 +162,7 @@ impl App {
                 !progress
             }
             Message::Waited(token) => {
-                self.with(|images, cx| images.waited(token, cx));
+                self.with(|screens, cx| screens.all_mut().into_iter().for_each(|screen| screen.waited(token, cx)));
                 true
             }
             Message::Opened(..) => true,
@@ -175,42 +175,34 @@ impl App {
     }
 
     fn data(&mut self, data: Data) -> bool {
+        let data = self.popups.iter_mut().rev().try_fold(data, |data, popup| popup.data(data));
+        let data = data.and_then(|data| self.with(|screens, cx| screens.data(data, cx)));
         match data {
-            Data::Server(server) => self.server = server,
-            Data::Images(rows) => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
-                self.with(|images, cx| images.set_rows(rows, now, cx));
-            }
-            Data::Details(details) => self.with(|images, cx| images.set_details(details, cx.look)),
-            Data::Content { image, reading } => self.with(|images, cx| images.set_content(&image, reading, cx)),
-            Data::Rows { generation, rows } => self.with(|images, cx| images.set_built(generation, rows, cx)),
-            Data::Found { generation, nodes, total } => {
-                self.with(|images, cx| images.set_found(generation, nodes, total, cx));
-            }
-            Data::Peek { generation, result } => {
-                if self.images.file.generation != generation {
-                    return false;
-                }
-                self.images.file.peek = Some(result);
-            }
-            Data::Differences { left, right, list } => self.images.set_differences(&left, &right, list),
-            Data::Show { title, lines } => {
+            // Something took it, or nobody waits for it any more.
+            None => {}
+            Some(Data::Server(server)) => self.server = server,
+            Some(Data::Show { title, lines }) => {
                 self.popups.push(Popup::Text(Text::new(title, lines).wide()));
                 self.epoch += 1;
             }
-            Data::Conflict { references, why } => self.with(|_, cx| ask_force(references, &why, cx)),
-            Data::Changed => {
-                self.requests.push(Request::List);
+            Some(Data::Changed) => {
+                self.with(|screens, cx| screens.all_mut().into_iter().for_each(|screen| screen.changed(cx)));
                 return false;
             }
-            Data::Notice(text) => self.notice = Some((text, Role::Text)),
-            Data::Failed(text) => self.notice = Some((text, Role::Bad)),
-            Data::Connected(connection) => {
+            Some(Data::Launched { container, name, terminal }) => {
+                self.notice = Some((format!("{name} was started"), Role::Good));
+                self.with(|screens, cx| screens.launched(&container, terminal, cx));
+                self.epoch += 1;
+            }
+            Some(Data::Notice(text)) => self.notice = Some((text, Role::Text)),
+            Some(Data::Failed(text)) => self.notice = Some((text, Role::Bad)),
+            Some(Data::Connected(connection)) => {
                 self.setup.connection = *connection;
                 self.setup.connected = true;
                 self.epoch += 1;
                 self.connect();
             }
+            Some(_) => return false,
         }
         true
     }
@@ -242,12 +234,24 @@ impl App {
                     self.log.add(&["image", "prune", "-f"]);
                     *request = Request::Prune { job };
                 }
+                Request::Begin(_) => {
+                    let Request::Begin(task) = std::mem::replace(request, Request::Redraw) else { continue };
+                    let (job, cancel) = self.jobs.start(task.title, false);
+                    for command in &task.commands {
+                        self.log.add(&command.iter().map(String::as_str).collect::<Vec<_>>());
+                    }
+                    *request = Request::Work { job, cancel, work: task.work };
+                }
                 _ => {}
             }
         }
     }
 
     fn key(&mut self, key: KeyEvent) -> bool {
+        if self.popups.is_empty() && !self.is_too_small() && self.screens.current().has_program() {
+            self.with(|screens, cx| screens.current_mut().key(key, cx));
+            return true;
+        }
         if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
             self.quit = true;
             return true;
@@ -275,24 +279,32 @@ impl App {
     }
 
     fn paste(&mut self, text: &str) -> bool {
-        let Some(popup) = self.popups.last_mut() else { return false };
+        let Some(popup) = self.popups.last_mut() else {
+            self.screens.current_mut().paste(text);
+            return false;
+        };
         let outcome = popup.paste(text);
         self.outcome(outcome);
         true
     }
 
     fn outcome(&mut self, outcome: Outcome) {
-        if !matches!(outcome, Outcome::Stays | Outcome::Typed(..)) {
+        if !matches!(outcome, Outcome::Stays | Outcome::Typed(..) | Outcome::Asks(_)) {
             self.popups.pop();
         }
         match outcome {
             Outcome::Stays | Outcome::Closes => {}
             Outcome::Does(action) => self.act(action),
-            Outcome::Requests(requests) => self.requests.extend(requests),
-            Outcome::Chose(choice) => self.with(|images, cx| images.chose(&choice, cx)),
-            Outcome::Typed(purpose, text) => self.with(|images, cx| images.typed(&purpose, &text, cx)),
-            Outcome::Entered(purpose, text) => self.with(|images, cx| images.entered(purpose, &text, cx)),
-            Outcome::Left(purpose) => self.with(|images, cx| images.left(&purpose, cx)),
+            Outcome::Asks(requests) | Outcome::Requests(requests) => self.requests.extend(requests),
+            Outcome::Chose(choice) => self.with(|screens, cx| screens.current_mut().chose(choice, cx)),
+            Outcome::Typed(purpose, text) => self.with(|screens, cx| screens.current_mut().typed(&purpose, &text, cx)),
+            Outcome::Entered(purpose, text) => {
+                self.with(|screens, cx| screens.current_mut().entered(purpose, &text, cx));
+            }
+            Outcome::Filled(purpose, texts) => {
+                self.with(|screens, cx| screens.current_mut().filled(purpose, &texts, cx));
+            }
+            Outcome::Left(purpose) => self.with(|screens, cx| screens.current_mut().left(&purpose, cx)),
         }
     }
 
@@ -322,7 +334,7 @@ impl App {
             Action::Jobs => self.popups.push(Popup::Text(self.job_list())),
             Action::CancelJob => match self.jobs.cancel_newest() {
                 Some((id, title)) => {
-                    self.images.cancelled(id);
+                    self.screens.all_mut().into_iter().for_each(|screen| screen.cancelled(id));
                     self.notice = Some((format!("cancelled: {title}"), Role::Text));
                 }
                 None => self.notice = Some(("no job runs".into(), Role::Dim)),
@@ -342,15 +354,21 @@ impl App {
                 *units = if *units == Units::Decimal { Units::Binary } else { Units::Decimal };
             }
             Action::Redraw => self.requests.push(Request::Redraw),
-            Action::Refresh => self.requests.extend([Request::List, Request::Server]),
+            Action::Refresh => {
+                self.requests.push(Request::Server);
+                self.with(|screens, cx| screens.current_mut().changed(cx));
+            }
             Action::Embedded => {
                 if !self.setup.connected && self.setup.can_embed {
                     self.requests.push(Request::OpenEmbedded);
                 }
             }
-            action => {
-                self.with(|images, cx| images.act(action, cx));
-            }
+            action => self.with(|screens, cx| match Place::of(action) {
+                Some(place) if place != screens.at => screens.show(place, cx),
+                _ => {
+                    screens.current_mut().act(action, cx);
+                }
+            }),
         }
     }
 
@@ -411,9 +429,7 @@ impl App {
             self.click_tabs(event.column);
             return true;
         }
-        let mut drag = self.drag;
-        self.with(|images, cx| images.mouse(event, &mut drag, cx));
-        self.drag = drag;
+        self.with(|screens, cx| screens.current_mut().mouse(event, cx));
         true
     }
 
@@ -435,12 +451,12 @@ impl App {
             return;
         }
         self.draw_frame(&mut pen);
+        let mut cursor = None;
         if self.setup.connected {
-            self.images.draw(&mut pen, self.body());
+            cursor = self.screens.current().draw(&mut pen, self.body());
         } else {
             self.draw_no_engine(&mut pen, self.body());
         }
-        let mut cursor = None;
         for popup in &self.popups {
             cursor = popup.draw(&mut pen, self.area, &self.setup.keys);
         }
@@ -448,21 +464,4 @@ impl App {
             frame.set_cursor_position(position);
         }
     }
-}
-
-/// Asks for a forced removal: the name has to be typed.
-fn ask_force(references: Vec<String>, why: &str, cx: &mut Context<'_>) {
-    let Some(first) = references.first().cloned() else { return };
-    let mut arguments = vec!["rmi", "-f"];
-    arguments.extend(references.iter().map(String::as_str));
-    let mut lines: Vec<Line> = crate::safe_text::wrap(why, 72).into_iter().map(|l| Line::of(l, Role::Bad)).collect();
-    lines.extend([
-        Line::default(),
-        Line::plain("Removing it by force takes its names away; containers keep their layers."),
-        Line::default(),
-        Line::of(cx.log.command(&arguments), Role::Dim),
-    ]);
-    let request = Request::RemoveAsked { references, force: true };
-    cx.popups
-        .push(Popup::Confirm(Confirm::new(format!("Remove {first} by force?"), lines, vec![request]).typing(first)));
 }

@@ -29,6 +29,22 @@ pub enum Scope {
     Waste,
     /// Two images side by side.
     Compare,
+    /// The list of containers.
+    Containers,
+    /// What a container changed.
+    Changes,
+    /// A container's terminal, while it does not have the keys.
+    Terminal,
+    /// A container's log.
+    Logs,
+    /// Mounts, processes and all else of a container.
+    Container,
+    /// The list of volumes.
+    Volumes,
+    /// What is in a volume.
+    Volume,
+    /// The form that starts a container.
+    Launch,
     /// A text that is only read.
     Text,
     /// A dialog that asks before it destroys.
@@ -45,6 +61,14 @@ impl Scope {
         Self::File,
         Self::Waste,
         Self::Compare,
+        Self::Containers,
+        Self::Changes,
+        Self::Terminal,
+        Self::Logs,
+        Self::Container,
+        Self::Volumes,
+        Self::Volume,
+        Self::Launch,
         Self::Text,
         Self::Confirm,
     ];
@@ -59,6 +83,14 @@ impl Scope {
             Self::File => "file",
             Self::Waste => "waste",
             Self::Compare => "compare",
+            Self::Containers => "containers",
+            Self::Changes => "changes",
+            Self::Terminal => "terminal",
+            Self::Logs => "logs",
+            Self::Container => "container",
+            Self::Volumes => "volumes",
+            Self::Volume => "volume",
+            Self::Launch => "launch form",
             Self::Text => "text",
             Self::Confirm => "dialog",
         }

@@ -10,7 +10,8 @@
 //! | `message` | what happens, and what is asked for |
 //! | `app`, `screen`, `popup`, `widget` | what is seen |
 //! | `plain` | lines instead of screens |
-//! | `client`, `job` | who answers, and slow work |
+//! | `client`, `job`, `work` | who answers, slow work, and what it does |
+//! | `launch` | a container to be started: its mounts, its checks, the docker command that says the same |
 //! | `pen`, `safe_text`, `theme`, `size` | how text gets on the screen |
 //!
 //! The crate never reads the environment and contains no unsafe code.
@@ -23,6 +24,7 @@ mod content;
 mod filter;
 mod job;
 mod keymap;
+mod launch;
 mod message;
 mod model;
 mod options;
@@ -35,6 +37,7 @@ mod screen;
 mod size;
 mod theme;
 mod widget;
+mod work;
 
 #[cfg(test)]
 mod tests;

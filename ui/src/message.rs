@@ -1,19 +1,24 @@
 //! What happens: input, answers, news of jobs; and what the screens ask to be done.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use outcrop_layers::tree::NodeId;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::client::differences::Difference;
 use crate::content::{Content, Reading};
 use crate::job::{Cancel, JobId, JobNews};
-use crate::model::{Detail, ImageRow};
+use crate::launch::{Ground, Looked};
+use crate::model::{ContainerDetail, ContainerRow, Detail, ImageRow, Past, VolumeRow};
 use crate::options::Connection;
 use crate::popup::Line;
-use crate::screen::images::rows::{Row, Spec};
+use crate::screen::containers::Asking;
+use crate::screen::files::rows::{Row, Spec};
+use crate::work::{Task, Work};
 
 /// Something happened.
 #[derive(Debug)]
@@ -81,6 +86,86 @@ pub(crate) enum Data {
     },
     /// The embedded engine was opened.
     Connected(Box<Connection>),
+    /// The containers, or why there are none to be seen.
+    Containers(Result<Vec<ContainerRow>, String>),
+    Container(Box<ContainerDetail>),
+    /// Bytes of containers' writable layers, for a dialog.
+    ContainerSizes(Asking, HashMap<String, u64>),
+    /// What a container changed was read, or why not. Without its image's layers what a change came from is not known.
+    Changes {
+        container: String,
+        reading: Reading,
+    },
+    /// Lines of a container's log; `end` says why no more will come.
+    Logs {
+        generation: u64,
+        bytes: Vec<u8>,
+        end: Option<String>,
+    },
+    Processes {
+        container: String,
+        result: Result<Processes, String>,
+    },
+    /// News of a program in a terminal.
+    Terminal(u64, TerminalNews),
+    /// The volumes, or why there are none to be seen.
+    Volumes(Result<Vec<VolumeRow>, String>),
+    /// Bytes of every volume the engine measured.
+    VolumeSizes(Result<Vec<(String, u64)>, String>),
+    /// Who used volumes, as far as the engine's events tell.
+    VolumePasts(Vec<(String, Past)>),
+    VolumeContent {
+        volume: String,
+        reading: Reading,
+    },
+    /// What a launch form has to know of image and engine.
+    Ground(Box<Ground>),
+    /// What is at a path of this machine.
+    Looked(Looked),
+    /// A container was started from the launch form.
+    Launched {
+        container: String,
+        name: String,
+        terminal: bool,
+    },
+    /// The engine refused to remove a container without force.
+    Stubborn {
+        containers: Vec<crate::work::Named>,
+        why: String,
+    },
+}
+
+/// The processes of a container, as `top` tells them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Processes {
+    pub(crate) titles: Vec<String>,
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+/// News of a program in a terminal.
+#[derive(Debug)]
+pub(crate) enum TerminalNews {
+    /// It runs; the text says what.
+    Started(String),
+    Output(Vec<u8>),
+    /// It is over; the text says how.
+    Ended(String),
+}
+
+/// What a terminal is told.
+#[derive(Debug)]
+pub(crate) enum TerminalInput {
+    Bytes(Vec<u8>),
+    Resize(u16, u16),
+}
+
+/// What runs in a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TerminalKind {
+    /// A shell beside the container's own program.
+    Shell,
+    /// The container's own program; `start` it once attached, so that nothing it says is missed.
+    Attach { start: bool },
 }
 
 /// A first look at a file's content.
@@ -162,6 +247,51 @@ pub(crate) enum Request {
         layer: usize,
         path: Vec<u8>,
         to: PathBuf,
+    },
+    Containers,
+    Container(String),
+    /// Asks for the bytes of these containers' writable layers.
+    ContainerSizes(Asking, Vec<String>),
+    /// Reads what a container changed.
+    Changes {
+        job: JobId,
+        cancel: Cancel,
+        container: String,
+    },
+    Logs {
+        generation: u64,
+        cancel: Cancel,
+        container: String,
+    },
+    Processes(String),
+    Terminal {
+        generation: u64,
+        container: String,
+        kind: TerminalKind,
+        size: (u16, u16),
+        input: UnboundedReceiver<TerminalInput>,
+    },
+    Volumes,
+    VolumeSizes,
+    VolumePasts,
+    /// Reads what is in a volume: in its folder, or through a container that mounts it.
+    VolumeContent {
+        job: JobId,
+        cancel: Cancel,
+        volume: String,
+        mountpoint: String,
+        through: Option<(String, String)>,
+    },
+    /// Asks for what a launch form has to know.
+    Ground(String),
+    /// Looks at a path of this machine.
+    Look(String),
+    /// Work that is to begin: becomes [`Request::Work`] with a job.
+    Begin(Task),
+    Work {
+        job: JobId,
+        cancel: Cancel,
+        work: Work,
     },
     /// The dialog was agreed to: becomes a [`Request::Remove`] with a job.
     RemoveAsked {

@@ -29,6 +29,16 @@ pub(crate) enum Sign {
     Line,
     Arrow,
     Minus,
+    /// The open, writable surface.
+    Wave,
+    /// A line that divides.
+    Dash,
+    /// Copied up.
+    Up,
+    /// Running.
+    On,
+    /// Not running.
+    Off,
 }
 
 impl Look {
@@ -51,6 +61,11 @@ impl Look {
             Sign::Line => ("━", "="),
             Sign::Arrow => ("→", "->"),
             Sign::Minus => ("−", "-"),
+            Sign::Wave => ("≈", "~"),
+            Sign::Dash => ("┄", "-"),
+            Sign::Up => ("▲", "^"),
+            Sign::On => ("●", "*"),
+            Sign::Off => ("○", "o"),
         };
         if self.unicode() { unicode } else { ascii }
     }
@@ -81,6 +96,13 @@ impl<'a> Pen<'a> {
         let shown = visible(text, self.look.charset);
         let shown = cut(&shown, room, self.look.sign(Sign::Ellipsis));
         self.put(x, y, room, &shown, style)
+    }
+
+    /// Draws what a program's terminal has in one cell; what would take more room than it has becomes a mark.
+    pub(crate) fn cell(&mut self, x: u16, y: u16, room: u16, text: &str, style: Style) {
+        let shown = visible(text, self.look.charset);
+        let shown = if width(&shown) > room { "?".into() } else { shown };
+        self.put(x, y, room, &shown, style);
     }
 
     /// As [`Pen::text`], but what is lost is lost at the left, as fits a path.

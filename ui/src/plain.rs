@@ -18,7 +18,7 @@ use crate::message::{Data, Message, Request};
 use crate::model::{Detail, ImageRow};
 use crate::options::{Backend, Error, Options};
 use crate::safe_text::{Charset, from_bytes, visible};
-use crate::screen::images::rows::{FileSort, Open, Spec, children};
+use crate::screen::files::rows::{FileSort, Open, Spec, children};
 use crate::size::{Units, plural};
 
 const HELP: &str = "\
@@ -275,7 +275,7 @@ impl<O: Write> Plain<O> {
             .iter()
             .map(|v| {
                 let size = self.units.size(content.tree.entry(v).size());
-                format!("layer {}: {}, {size}", v.layer + 1, crate::screen::images::words(v))
+                format!("layer {}: {}, {size}", v.layer + 1, crate::screen::files::file::words(v))
             })
             .collect();
         if let Some(seen) = content.tree.seen(node, View::Whole) {

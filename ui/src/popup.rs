@@ -1,7 +1,9 @@
 //! What opens over the screen: a stack, of which the top one has the keys.
 
 mod confirm;
+mod form;
 mod input;
+mod launch;
 mod menu;
 mod palette;
 mod text;
@@ -11,12 +13,14 @@ use ratatui::layout::Rect;
 
 use crate::action::Action;
 use crate::keymap::{Keymap, Scope};
-use crate::message::Request;
+use crate::message::{Data, Request};
 use crate::pen::Pen;
 use crate::theme::Role;
 
 pub(crate) use confirm::Confirm;
+pub(crate) use form::{Form, FormPurpose};
 pub(crate) use input::{Input, Purpose};
+pub(crate) use launch::LaunchForm;
 pub(crate) use menu::{Choice, Menu};
 pub(crate) use palette::Palette;
 pub(crate) use text::{Line, Text};
@@ -28,6 +32,8 @@ pub(crate) enum Popup {
     Input(Input),
     Menu(Menu),
     Palette(Palette),
+    Launch(Box<LaunchForm>),
+    Form(Form),
 }
 
 /// What came of a key in a popup.
@@ -38,6 +44,8 @@ pub(crate) enum Outcome {
     Closes,
     /// It closes, and this is to be done.
     Does(Action),
+    /// It stays, and these requests go out.
+    Asks(Vec<Request>),
     /// It closes, and these requests go out.
     Requests(Vec<Request>),
     /// It closes with a choice of a menu.
@@ -48,6 +56,8 @@ pub(crate) enum Outcome {
     Entered(Purpose, String),
     /// It closes without one.
     Left(Purpose),
+    /// It closes with the texts of its fields.
+    Filled(FormPurpose, Vec<String>),
 }
 
 impl Popup {
@@ -58,6 +68,8 @@ impl Popup {
             Self::Input(popup) => popup.key(key),
             Self::Menu(popup) => popup.key(key, keys),
             Self::Palette(popup) => popup.key(key, keys, area),
+            Self::Launch(popup) => popup.key(key, keys, area),
+            Self::Form(popup) => popup.key(key),
         }
     }
 
@@ -65,7 +77,17 @@ impl Popup {
         match self {
             Self::Input(popup) => popup.paste(text),
             Self::Palette(popup) => popup.paste(text),
+            Self::Launch(popup) => popup.paste(text),
+            Self::Form(popup) => popup.paste(text),
             _ => Outcome::Stays,
+        }
+    }
+
+    /// Takes an answer that is meant for it, and gives back any other.
+    pub(crate) fn data(&mut self, data: Data) -> Option<Data> {
+        match self {
+            Self::Launch(popup) => popup.data(data),
+            _ => Some(data),
         }
     }
 
@@ -85,6 +107,8 @@ impl Popup {
             Self::Input(popup) => return Some(popup.draw(pen, area)),
             Self::Menu(popup) => popup.draw(pen, area),
             Self::Palette(popup) => return Some(popup.draw(pen, area, keys)),
+            Self::Launch(popup) => return popup.draw(pen, area, keys),
+            Self::Form(popup) => return Some(popup.draw(pen, area)),
         }
         None
     }

@@ -1,14 +1,90 @@
-//! The screens, one file each.
+//! The screens, one file each, and what they have in common.
 
+pub(crate) mod containers;
+pub(crate) mod files;
 pub(crate) mod images;
+mod log;
+mod set;
+pub(crate) mod volumes;
 
+use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::layout::Rect;
 
-use crate::job::Jobs;
-use crate::message::Request;
-use crate::pen::Look;
-use crate::popup::{Line, Popup};
+use crate::action::Action;
+use crate::job::{JobId, Jobs};
+use crate::keymap::Scope;
+use crate::message::{Data, Request};
+use crate::pen::{Look, Pen};
+use crate::popup::{Choice, FormPurpose, Popup, Purpose};
 use crate::theme::Role;
+use crate::work::Task;
+
+pub(crate) use log::Log;
+pub(crate) use set::{Place, Screens};
+
+/// One of the screens. Each keeps what it shows; what it does to the rest goes through its [`Context`].
+pub(crate) trait Screen {
+    /// Which keys count.
+    fn scope(&self) -> Scope;
+
+    /// Sums for the top line, the most important first.
+    fn totals(&self, look: &Look) -> Vec<String>;
+
+    /// The filter of its list.
+    fn filter_text(&self) -> &str;
+
+    /// Comes into sight.
+    fn open(&mut self, cx: &mut Context<'_>);
+
+    /// Something of the engine's changed, or the user wants to see it anew.
+    fn changed(&mut self, cx: &mut Context<'_>);
+
+    /// Handles an action; says whether it was one of this screen.
+    fn act(&mut self, action: Action, cx: &mut Context<'_>) -> bool;
+
+    /// Whether a program in it has the keys.
+    fn has_program(&self) -> bool {
+        false
+    }
+
+    /// A key for the program in it.
+    fn key(&mut self, _key: KeyEvent, _cx: &mut Context<'_>) {}
+
+    /// Pasted text for the program in it.
+    fn paste(&mut self, _text: &str) {}
+
+    fn mouse(&mut self, event: MouseEvent, cx: &mut Context<'_>);
+
+    /// Takes an answer that is meant for it, and gives back any other.
+    fn data(&mut self, data: Data, cx: &mut Context<'_>) -> Option<Data>;
+
+    /// A wait is over; it may be another's.
+    fn waited(&mut self, token: u64, cx: &mut Context<'_>);
+
+    /// A job was cancelled; it may be another's.
+    fn cancelled(&mut self, job: JobId);
+
+    /// Brings its panes in step with what is selected now.
+    fn settle(&mut self, cx: &mut Context<'_>);
+
+    /// A text is being typed.
+    fn typed(&mut self, purpose: &Purpose, text: &str, cx: &mut Context<'_>);
+
+    /// A text was typed to its end.
+    fn entered(&mut self, purpose: Purpose, text: &str, cx: &mut Context<'_>);
+
+    /// A text was left without an end.
+    fn left(&mut self, purpose: &Purpose, cx: &mut Context<'_>);
+
+    /// A form was filled in.
+    fn filled(&mut self, _purpose: FormPurpose, _texts: &[String], _cx: &mut Context<'_>) {}
+
+    /// A line of a menu was chosen.
+    fn chose(&mut self, choice: Choice, cx: &mut Context<'_>);
+
+    /// Draws it; gives where the text cursor is, if it shows one.
+    fn draw(&self, pen: &mut Pen<'_>, area: Rect) -> Option<(u16, u16)>;
+}
 
 /// What a screen may touch while it handles an action.
 pub(crate) struct Context<'a> {
@@ -19,6 +95,8 @@ pub(crate) struct Context<'a> {
     pub(crate) log: &'a mut Log,
     /// The room of the panes.
     pub(crate) area: Rect,
+    /// Seconds since 1970.
+    pub(crate) now: i64,
     /// Whether the engine takes changes; why not.
     pub(crate) read_only: Option<&'a str>,
     /// Folder that files are saved to.
@@ -44,55 +122,11 @@ impl Context<'_> {
         }
         false
     }
-}
 
-/// What was done, each as docker would say it.
-#[derive(Debug, Default)]
-pub(crate) struct Log {
-    lines: Vec<(String, String)>,
-    /// `-H` argument of the commands.
-    host: Option<String>,
-}
-
-/// Most commands remembered.
-const REMEMBERED: usize = 500;
-
-impl Log {
-    pub(crate) fn set_host(&mut self, host: Option<String>) {
-        self.host = host;
-    }
-
-    /// A docker command of these arguments, quoted for a shell.
-    pub(crate) fn command(&self, arguments: &[&str]) -> String {
-        let mut out = String::from("docker");
-        let host = self.host.iter().flat_map(|h| ["-H", h.as_str()]);
-        for argument in host.chain(arguments.iter().copied()) {
-            out.push(' ');
-            out.push_str(&crate::safe_text::shell_quote(argument));
+    /// Begins a piece of work, unless nothing can be changed.
+    pub(crate) fn begin(&mut self, task: Task) {
+        if !self.is_read_only() {
+            self.requests.push(Request::Begin(task));
         }
-        out
-    }
-
-    /// Remembers a command.
-    pub(crate) fn add(&mut self, arguments: &[&str]) {
-        let command = self.command(arguments);
-        self.note(command, String::new());
-    }
-
-    /// Remembers a command with a word about it.
-    pub(crate) fn note(&mut self, command: String, about: String) {
-        if self.lines.len() == REMEMBERED {
-            self.lines.remove(0);
-        }
-        self.lines.push((command, about));
-    }
-
-    pub(crate) fn lines(&self) -> Vec<Line> {
-        self.lines
-            .iter()
-            .map(|(command, about)| {
-                Line::of("$ ", Role::Dim).and(command, Role::Text).and(format!("   {about}"), Role::Dim)
-            })
-            .collect()
     }
 }

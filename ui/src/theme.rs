@@ -216,6 +216,26 @@ impl Theme {
         }
     }
 
+    /// A style that a log or a program chose, as far as the terminal has its colours.
+    pub(crate) fn foreign(&self, style: Style) -> Style {
+        let shown = |colour: Color| match (self.level, colour) {
+            (Level::None, _) => None,
+            (Level::Sixteen, Color::Indexed(index)) => (index < 16).then_some(colour),
+            (Level::Sixteen, Color::Rgb(..)) => None,
+            (Level::Indexed, Color::Rgb(r, g, b)) => Some(Color::Indexed(nearest((r, g, b)))),
+            _ => Some(colour),
+        };
+        Style { fg: style.fg.and_then(shown), bg: style.bg.and_then(shown), ..style }
+    }
+
+    /// What is behind the text of a container's open, writable surface: a breath of the accent.
+    pub(crate) fn surface(&self) -> Style {
+        match self.level {
+            Level::True => Style::new().bg(self.colour(mix(self.ground, self.roles[4], 20))),
+            _ => Style::new(),
+        }
+    }
+
     fn colour(&self, (r, g, b): Rgb) -> Color {
         if self.level == Level::True { Color::Rgb(r, g, b) } else { Color::Indexed(nearest((r, g, b))) }
     }

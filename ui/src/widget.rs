@@ -2,3 +2,6 @@
 
 pub(crate) mod cursor;
 pub(crate) mod edit;
+pub(crate) mod program;
+pub(crate) mod sgr;
+pub(crate) mod strata;

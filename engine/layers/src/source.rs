@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod data_root;
 pub mod folder;
+pub mod stack;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;

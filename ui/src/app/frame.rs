@@ -9,11 +9,8 @@ use crate::app::App;
 use crate::job::Job;
 use crate::keymap::Scope;
 use crate::pen::{Pen, Sign};
-use crate::size::plural;
+use crate::screen::Place;
 use crate::theme::Role;
-
-/// The screens that exist, with their number.
-const TABS: &[(&str, Action)] = &[("1 Images", Action::Images)];
 
 impl App {
     pub(super) fn draw_frame(&self, pen: &mut Pen<'_>) {
@@ -55,28 +52,22 @@ impl App {
         if !self.setup.connected {
             return String::new();
         }
-        let totals = self.images.totals();
-        let mut parts = vec![plural(totals.images, "image", "images")];
-        if totals.images > 0 {
-            let about = if totals.partial { "at least " } else { "" };
-            parts.push(format!("{about}{} on disk", pen.look.size(totals.bytes)));
-            if totals.shared > 0 && self.area.width >= 90 {
-                parts.push(format!("{} of it shared", pen.look.size(totals.shared)));
-            }
-        }
+        let mut parts = self.screens.current().totals(pen.look);
+        parts.truncate(if self.area.width >= 90 { 4 } else { 2 });
         parts.join(pen.look.sign(Sign::Separator))
     }
 
     fn draw_tabs(&self, pen: &mut Pen<'_>) {
         let (badge, dim) = (pen.look.style(Role::Badge), pen.look.style(Role::Dim));
         let mut x = self.area.x + 1;
-        for (title, action) in TABS {
-            let style = if *action == Action::Images { badge } else { dim };
-            x += pen.text(x, self.area.y + 1, 20, &format!(" {title} "), style) + 1;
+        for place in Place::ALL {
+            let style = if place == self.screens.at { badge } else { dim };
+            x += pen.text(x, self.area.y + 1, 20, &format!(" {} ", place.title()), style) + 1;
         }
         let mut notes = Vec::new();
-        if !self.images.filter_text().is_empty() {
-            notes.push(format!("filter: {}", self.images.filter_text()));
+        let filter = self.screens.current().filter_text();
+        if !filter.is_empty() {
+            notes.push(format!("filter: {filter}"));
         }
         if let Some(why) = &self.setup.connection.read_only {
             notes.push(format!("only reading: {why}"));
@@ -88,10 +79,10 @@ impl App {
 
     pub(super) fn click_tabs(&mut self, column: u16) {
         let mut x = self.area.x + 1;
-        for (title, action) in TABS {
-            let width = title.len() as u16 + 2;
+        for place in Place::ALL {
+            let width = place.title().len() as u16 + 2;
             if (x..x + width).contains(&column) {
-                self.act(*action);
+                self.act(place.action());
             }
             x += width + 1;
         }
@@ -169,6 +160,7 @@ fn hints(scope: Scope, connected: bool) -> &'static [Action] {
     match scope {
         Scope::Images => &[
             A::Open,
+            A::New,
             A::Mark,
             A::Compare,
             A::Waste,
@@ -196,6 +188,41 @@ fn hints(scope: Scope, connected: bool) -> &'static [Action] {
         ],
         Scope::File => &[A::Down, A::Diff, A::Save, A::Follow, A::Copy, A::Back, A::Palette, A::Help],
         Scope::Waste => &[A::Open, A::NextTab, A::Diff, A::Save, A::Follow, A::Copy, A::Back, A::Palette, A::Help],
+        Scope::Containers => &[
+            A::Open,
+            A::New,
+            A::Shell,
+            A::Logs,
+            A::Start,
+            A::Stop,
+            A::Remove,
+            A::CopyFiles,
+            A::Commit,
+            A::Filter,
+            A::Palette,
+            A::Help,
+        ],
+        Scope::Changes => {
+            &[A::NextTab, A::Open, A::Diff, A::Save, A::Filter, A::Shell, A::Logs, A::Palette, A::Help, A::Back]
+        }
+        Scope::Terminal => &[A::Open, A::Attach, A::NextTab, A::Start, A::Back, A::Palette, A::Help],
+        Scope::Logs => &[A::Filter, A::NextMatch, A::Mark, A::Bottom, A::NextTab, A::Back, A::Palette, A::Help],
+        Scope::Container => &[A::NextTab, A::PreviousTab, A::Down, A::Shell, A::Logs, A::Back, A::Palette, A::Help],
+        Scope::Volumes => &[
+            A::Open,
+            A::New,
+            A::Mark,
+            A::Clone,
+            A::Save,
+            A::Load,
+            A::Remove,
+            A::Prune,
+            A::Sort,
+            A::Filter,
+            A::Palette,
+            A::Help,
+        ],
+        Scope::Volume => &[A::Open, A::Filter, A::Save, A::Sort, A::ExpandAll, A::Back, A::Palette, A::Help],
         _ => &[A::Down, A::Back, A::Palette, A::Help],
     }
 }

@@ -62,6 +62,10 @@ impl ArchiveClient {
             | Request::SaveImages { job, .. } => {
                 self.refuse(job);
             }
+            Request::Work { job, .. } => self.refuse(job),
+            Request::Containers => out.data(Data::Containers(Err("an archive holds images, no containers".into()))),
+            Request::Volumes => out.data(Data::Volumes(Err("an archive holds images, no volumes".into()))),
+            Request::VolumeSizes => out.data(Data::VolumeSizes(Err("an archive holds no volumes".into()))),
             Request::Tag { .. } => out.data(Data::Failed(READ_ONLY.into())),
             _ => {}
         }

@@ -19,7 +19,7 @@ use crate::client::peek::{difference_lines, peek};
 use crate::content::{Content, Reading};
 use crate::job::{Cancel, JobId, JobNews};
 use crate::message::{Data, Request};
-use crate::screen::images::rows::build;
+use crate::screen::files::rows::build;
 
 /// Most bytes of a file that are compared line by line.
 const DIFF: usize = 2 << 20;
@@ -129,7 +129,7 @@ impl Reader {
         self.out.data(Data::Content { image: image.to_owned(), reading });
     }
 
-    fn tree(
+    pub(crate) fn tree(
         &self,
         job: JobId,
         cancel: &Cancel,

@@ -1,5 +1,14 @@
 //! Requests to an engine behind the Docker API.
 
+mod changes;
+mod containers;
+mod files;
+mod launch;
+mod terminal;
+mod volumes;
+mod work;
+
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -11,6 +20,7 @@ use bollard::query_parameters::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use outcrop_layers::digest::{ChainId, DiffId};
+use outcrop_layers::source::LayerSource;
 use tokio::task::{block_in_place, spawn_blocking};
 
 use crate::client::Out;
@@ -31,11 +41,13 @@ pub(crate) struct EngineClient {
     out: Out,
     reader: Reader,
     local: bool,
+    /// Images whose layers were read for a container, the newest last.
+    bases: Arc<Mutex<Vec<(String, Arc<dyn LayerSource>)>>>,
 }
 
 impl EngineClient {
     pub(crate) fn new(docker: Docker, reader: Reader, local: bool) -> Self {
-        Self { docker, out: reader.out.clone(), reader, local }
+        Self { docker, out: reader.out.clone(), reader, local, bases: Arc::default() }
     }
 
     pub(crate) fn start(&self, request: Request) {
@@ -58,6 +70,24 @@ impl EngineClient {
                 self.save(job, &cancel, &references, &path, expected).await;
             }
             Request::Content { job, cancel, image, export } => self.content(job, cancel, image, export).await,
+            Request::Containers => self.list_containers().await,
+            Request::Container(id) => self.container(&id).await,
+            Request::ContainerSizes(asking, ids) => self.container_sizes(asking, &ids).await,
+            Request::Changes { job, cancel, container } => self.changes(job, cancel, container).await,
+            Request::Logs { generation, cancel, container } => self.logs(generation, cancel, &container).await,
+            Request::Processes(id) => self.processes(id).await,
+            Request::Terminal { generation, container, kind, size, input } => {
+                self.terminal(terminal::Terminal { generation, container, kind, size, input }).await;
+            }
+            Request::Volumes => self.list_volumes().await,
+            Request::VolumeSizes => self.volume_sizes().await,
+            Request::VolumePasts => self.volume_pasts().await,
+            Request::VolumeContent { job, cancel, volume, mountpoint, through } => {
+                self.volume_content(job, cancel, volume, mountpoint, through).await;
+            }
+            Request::Ground(image) => self.ground(image).await,
+            Request::Look(path) => self.look(path).await,
+            Request::Work { job, cancel, work } => self.work(job, &cancel, work).await,
             Request::Rows { .. }
             | Request::Find { .. }
             | Request::Peek { .. }
@@ -66,6 +96,7 @@ impl EngineClient {
             | Request::SaveFile { .. }
             | Request::RemoveAsked { .. }
             | Request::PruneAsked
+            | Request::Begin(_)
             | Request::Wait(..)
             | Request::Copy(_)
             | Request::Mouse(_)

@@ -9,7 +9,7 @@ use outcrop_layers::tree::{NodeId, Tree};
 
 use crate::job::Cancel;
 use crate::safe_text::from_bytes;
-use crate::screen::images::rows::{Spec, is_shown};
+use crate::screen::files::rows::{Spec, is_shown};
 
 /// Most paths shown.
 const MOST: usize = 1000;

@@ -4,10 +4,11 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 
 use crate::pen::Pen;
+use crate::popup::form::draw_edit;
 use crate::popup::{Outcome, centred, open_box};
-use crate::safe_text;
 use crate::theme::Role;
 use crate::widget::edit::Edit;
+use crate::work::Named;
 
 /// What the text is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,18 +18,40 @@ pub(crate) enum Purpose {
     /// Search in the file tree.
     Find,
     /// A further name of an image.
-    Tag { image: String },
+    Tag {
+        image: String,
+    },
     /// An archive to load.
     Load,
     /// Where to save images.
-    SaveImages { references: Vec<String>, size: u64 },
+    SaveImages {
+        references: Vec<String>,
+        size: u64,
+    },
     /// Where to save a file of a layer.
-    SaveFile { layer: usize, path: Vec<u8> },
+    SaveFile {
+        layer: usize,
+        path: Vec<u8>,
+    },
+    /// Search in a log.
+    Search,
+    Rename(Named),
+    Commit(Named),
+    /// Where to, and about how many bytes.
+    ExportContainer(Named, u64),
+    CopyOutFrom(Named),
+    CopyOutTo(Named, String),
+    CopyInFrom(Named),
+    CopyInTo(Named, String),
+    CloneVolume(String),
+    /// Which volume, and about how many bytes.
+    BackupVolume(String, u64),
+    RestoreVolume(String),
 }
 
 impl Purpose {
     fn is_prompt(&self) -> bool {
-        matches!(self, Self::Filter | Self::Find)
+        matches!(self, Self::Filter | Self::Find | Self::Search)
     }
 }
 
@@ -83,7 +106,12 @@ impl Input {
             let line = Rect::new(area.x, y, area.width, 1);
             pen.clear(line);
             let used = pen.pieces(area.x + 1, y, area.width.saturating_sub(1), &[(&self.title, key), (" ", dim)]);
-            let end = self.field(pen, area.x + 1 + used, y, area.width.saturating_sub(used + 2));
+            let end = draw_edit(
+                pen,
+                Rect::new(area.x + 1 + used, y, area.width.saturating_sub(used + 2), 1),
+                &self.edit,
+                false,
+            );
             let rest = area.right().saturating_sub(end + 3);
             if pen.look.width(&self.hint) < rest {
                 pen.right(area.right() - 1, y, rest, &self.hint, dim);
@@ -97,29 +125,12 @@ impl Input {
         }
         let width = inner.width.saturating_sub(4);
         let line = Rect::new(inner.x + 2, inner.y + 1, width, 1);
-        let select = pen.look.style(Role::Selected);
-        pen.tint(line, select);
-        let end = self.field(pen, line.x, line.y, width);
+        let end = draw_edit(pen, line, &self.edit, true);
         pen.text(inner.x + 2, inner.y + 2, width, &self.hint, dim);
         if inner.height > 4 {
             let pieces = [("enter", key), (" go on   ", dim), ("esc", key), (" cancel", dim)];
             pen.pieces(inner.x + 2, inner.y + 4, width, &pieces);
         }
         (end, line.y)
-    }
-
-    /// Draws the text so that its cursor is seen; gives the cursor's column.
-    fn field(&self, pen: &mut Pen<'_>, x: u16, y: u16, room: u16) -> u16 {
-        let style = pen.look.style(Role::Text);
-        let before = safe_text::visible(self.edit.before(), pen.look.charset).into_owned();
-        let before = if safe_text::width(&before) >= room {
-            safe_text::cut_left(&before, room.saturating_sub(1), "").into_owned()
-        } else {
-            before
-        };
-        let used = pen.text(x, y, room, &before, style);
-        let after = &self.edit.text()[self.edit.before().len()..];
-        pen.text(x + used, y, room.saturating_sub(used), after, style);
-        x + used
     }
 }

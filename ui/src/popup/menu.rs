@@ -20,6 +20,16 @@ pub(crate) enum Choice {
     SortFiles(usize),
     /// An image to compare with, by its ID.
     Compare(String),
+    /// Starts anew what runs.
+    Restart,
+    /// Files of a container to this machine.
+    CopyOut,
+    /// Files of this machine into a container.
+    CopyIn,
+    /// The volumes without a name that nobody uses, or all that nobody uses.
+    PruneVolumes { all: bool },
+    /// Leaves all as it is.
+    Nothing,
 }
 
 /// The menu.

@@ -4,13 +4,12 @@ mod act;
 mod ask;
 mod compare;
 mod file;
-mod files;
 mod follow;
 mod layer;
 mod list;
 mod mouse;
 mod panes;
-pub(crate) mod rows;
+mod screen;
 mod strata;
 mod tree;
 mod waste;
@@ -22,17 +21,15 @@ use ratatui::layout::Rect;
 
 use crate::content::Reading;
 use crate::filter::{Facts, Filter};
-use crate::keymap::Scope;
 use crate::model::{Detail, ImageRow};
-use crate::pen::{Look, Pen};
+use crate::pen::Look;
 use crate::screen::Context;
+use crate::screen::files::Files;
+use crate::screen::files::file::FilePane;
 use crate::theme::Stratum;
 use crate::widget::cursor::Cursor;
 
 use compare::Compare;
-use file::FilePane;
-pub(crate) use file::words;
-use files::{Files, Tab};
 use follow::Following;
 pub(crate) use waste::percent;
 
@@ -116,32 +113,12 @@ pub(crate) struct Images {
     waste_cursor: Cursor,
     following: Following,
     compare: Option<Compare>,
+    drag: Option<Splitter>,
 }
 
 impl Images {
     pub(crate) fn new(select: Option<String>) -> Self {
         Self { select, ..Self::default() }
-    }
-
-    pub(crate) fn totals(&self) -> Totals {
-        self.totals
-    }
-
-    pub(crate) fn filter_text(&self) -> &str {
-        self.filter.text()
-    }
-
-    pub(crate) fn scope(&self) -> Scope {
-        if self.compare.is_some() {
-            return Scope::Compare;
-        }
-        match self.focus {
-            Pane::List => Scope::Images,
-            Pane::Strata => Scope::Strata,
-            Pane::Files if self.files.tab == Tab::Waste => Scope::Waste,
-            Pane::Files => Scope::Files,
-            Pane::File => Scope::File,
-        }
     }
 
     /// The selected image.
@@ -290,19 +267,6 @@ impl Images {
             let ends = self.known.get(&row.id)?.detail.chains.last() == Some(chain);
             (ends && Some(row.id.as_str()) != own && !row.tags.is_empty()).then(|| row.name())
         })
-    }
-
-    pub(crate) fn draw(&self, pen: &mut Pen<'_>, area: Rect) {
-        let panes = Panes::of(self, area);
-        if let Some(compare) = &self.compare {
-            self.draw_compare(pen, area, compare);
-            return;
-        }
-        self.draw_list(pen, panes.list);
-        self.draw_layer(pen, panes.layer);
-        self.draw_strata(pen, panes.strata);
-        self.draw_files(pen, panes.files);
-        self.draw_file_pane(pen, panes.file);
     }
 }
 

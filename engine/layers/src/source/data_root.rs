@@ -127,6 +127,25 @@ impl DataRoot {
         Ok(DataRootImage::new(self, config))
     }
 
+    /// Finds the folder of a container's writable layer, by the container's whole ID.
+    ///
+    /// # Errors
+    /// When there is no such container, its record is damaged, or the driver has no folder that holds the changes alone.
+    pub fn writable_layer(&self, container: &str) -> Result<PathBuf, SourceError> {
+        let path = self.folder().join("layerdb/mounts").join(container);
+        let store = |problem: String| SourceError::Store { path: path.clone(), problem };
+        if self.driver != Driver::Overlay2 {
+            return Err(store(format!("the {} driver keeps no folder of changes alone", self.driver.name())));
+        }
+        if container.is_empty() || !container.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Err(store("no container's ID".into()));
+        }
+        let id = read_document(&path.join("mount-id"));
+        let id = id.map_err(|source| SourceError::Io { path: path.join("mount-id"), source })?;
+        let id = image::layer_name(&id).ok_or_else(|| store("mount-id is damaged".into()))?;
+        Ok(self.root.join(self.driver.folder()).join(id).join("diff"))
+    }
+
     /// `image/<driver>`.
     fn folder(&self) -> PathBuf {
         self.root.join("image").join(self.driver.name())

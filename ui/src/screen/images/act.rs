@@ -7,15 +7,15 @@ use outcrop_layers::tree::NodeId;
 use crate::action::Action;
 use crate::content::{Content, Reading};
 use crate::message::Request;
-use crate::popup::{Choice, Input, Menu, Popup, Purpose};
+use crate::popup::{Choice, Input, LaunchForm, Menu, Popup, Purpose};
 use crate::screen::Context;
-use crate::screen::images::files::Tab;
-use crate::screen::images::rows::{FileSort, is_folder};
+use crate::screen::files::Tab;
+use crate::screen::files::rows::{FileSort, is_folder};
 use crate::screen::images::{Images, Pane, Panes, Sort};
 
 impl Images {
     /// Handles an action; says whether it was one of this screen.
-    pub(crate) fn act(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
+    pub(super) fn take_action(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
         if self.compare.is_some() {
             return self.act_compare(action, cx);
         }
@@ -96,24 +96,11 @@ impl Images {
     fn act_file(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
         let area = Panes::of(self, cx.area).file;
         let room = usize::from(self.peek_room(cx.look, area));
-        let lines = match &self.file.peek {
-            Some(Ok(peek)) => peek.lines.len(),
-            _ => 0,
-        };
-        let last = lines.saturating_sub(room);
-        match action {
-            Action::Up => self.file.top = self.file.top.min(last).saturating_sub(1),
-            Action::Down => self.file.top = (self.file.top + 1).min(last),
-            Action::PageUp => self.file.top = self.file.top.min(last).saturating_sub(room),
-            Action::PageDown => self.file.top = (self.file.top + room).min(last),
-            Action::Top => self.file.top = 0,
-            Action::Bottom => self.file.top = last,
-            Action::Left if self.file.left == 0 => self.focus = Pane::Files,
-            Action::Left => self.file.left = self.file.left.saturating_sub(8),
-            Action::Right => self.file.left = (self.file.left + 8).min(4096),
-            _ => return self.act_on_file(action, cx),
+        if action == Action::Left && self.file.left == 0 {
+            self.focus = Pane::Files;
+            return true;
         }
-        true
+        self.file.scroll(action, room) || self.act_on_file(action, cx)
     }
 
     /// What can be done with the selected file, wherever it is selected.
@@ -185,6 +172,13 @@ impl Images {
             Action::Remove => self.ask_remove(cx),
             Action::Prune => self.ask_prune(cx),
             Action::Load => Self::open_load(cx),
+            Action::New => {
+                if let (Some(row), false) = (self.current(), cx.is_read_only()) {
+                    let (form, requests) = LaunchForm::new(row.reference());
+                    cx.requests.extend(requests);
+                    cx.popups.push(Popup::Launch(Box::new(form)));
+                }
+            }
             Action::Waste => {
                 let height = self.files_height(cx);
                 let tab =

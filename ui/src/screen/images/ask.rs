@@ -6,10 +6,11 @@ use outcrop_layers::tree::NodeId;
 
 use crate::content::Content;
 use crate::message::Request;
-use crate::model::short;
+use crate::model::{short, split_tag};
 use crate::popup::{Choice, Confirm, Input, Line, Menu, Popup, Purpose, Text};
+use crate::safe_text::wrap;
 use crate::screen::Context;
-use crate::screen::images::rows::FileSort;
+use crate::screen::files::rows::FileSort;
 use crate::screen::images::{Images, Sort};
 use crate::size::plural;
 use crate::theme::Role;
@@ -205,7 +206,7 @@ impl Images {
     }
 
     /// A text is being typed.
-    pub(crate) fn typed(&mut self, purpose: &Purpose, text: &str, cx: &mut Context<'_>) {
+    pub(super) fn take_typing(&mut self, purpose: &Purpose, text: &str, cx: &mut Context<'_>) {
         match purpose {
             Purpose::Filter => self.set_filter(text, cx),
             Purpose::Find => self.files.find(text, cx.requests),
@@ -214,7 +215,7 @@ impl Images {
     }
 
     /// A text was left without an end.
-    pub(crate) fn left(&mut self, purpose: &Purpose, cx: &mut Context<'_>) {
+    pub(super) fn take_leaving(&mut self, purpose: &Purpose, cx: &mut Context<'_>) {
         match purpose {
             Purpose::Filter => self.set_filter("", cx),
             Purpose::Find => {
@@ -226,7 +227,7 @@ impl Images {
     }
 
     /// A text was typed to its end.
-    pub(crate) fn entered(&mut self, purpose: Purpose, text: &str, cx: &mut Context<'_>) {
+    pub(super) fn take_text(&mut self, purpose: Purpose, text: &str, cx: &mut Context<'_>) {
         match purpose {
             Purpose::Filter => self.set_filter(text, cx),
             Purpose::Tag { image } => {
@@ -259,18 +260,18 @@ impl Images {
                     expected: size,
                 });
             }
-            // The search ran while it was typed.
-            Purpose::Find => {}
             Purpose::SaveFile { layer, path } => {
                 let Some(content) = self.files.content.clone() else { return };
                 let (job, cancel) = cx.jobs.start(format!("save {}", file_name(text)), false);
                 cx.requests.push(Request::SaveFile { job, cancel, content, layer, path, to: PathBuf::from(text) });
             }
+            // The search ran while it was typed; other texts are not for the images.
+            _ => {}
         }
     }
 
     /// A line of a menu was chosen.
-    pub(crate) fn chose(&mut self, choice: &Choice, cx: &mut Context<'_>) {
+    pub(super) fn take_choice(&mut self, choice: &Choice, cx: &mut Context<'_>) {
         match choice {
             Choice::Copy(text) => {
                 cx.requests.push(Request::Copy(text.clone()));
@@ -286,30 +287,28 @@ impl Images {
                 let selected = self.current().map(|r| r.id.clone());
                 self.arrange(selected.as_deref(), cx.area);
             }
+            _ => {}
         }
     }
 }
 
+/// Asks for a forced removal: the name has to be typed.
+pub(super) fn ask_force(references: Vec<String>, why: &str, cx: &mut Context<'_>) {
+    let Some(first) = references.first().cloned() else { return };
+    let mut arguments = vec!["rmi", "-f"];
+    arguments.extend(references.iter().map(String::as_str));
+    let mut lines: Vec<Line> = wrap(why, 72).into_iter().map(|l| Line::of(l, Role::Bad)).collect();
+    lines.extend([
+        Line::default(),
+        Line::plain("Removing it by force takes its names away; containers keep their layers."),
+        Line::default(),
+        Line::of(cx.log.command(&arguments), Role::Dim),
+    ]);
+    let request = Request::RemoveAsked { references, force: true };
+    cx.popups
+        .push(Popup::Confirm(Confirm::new(format!("Remove {first} by force?"), lines, vec![request]).typing(first)));
+}
+
 fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
-}
-
-/// Splits `name:tag`; a colon before the last slash belongs to a registry's port.
-fn split_tag(text: &str) -> (&str, &str) {
-    match text.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => (name, tag),
-        _ => (text, "latest"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn splits_names() {
-        assert_eq!(split_tag("app:v1"), ("app", "v1"));
-        assert_eq!(split_tag("app"), ("app", "latest"));
-        assert_eq!(split_tag("host:5000/app"), ("host:5000/app", "latest"));
-    }
 }

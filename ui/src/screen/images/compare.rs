@@ -10,11 +10,11 @@ use crate::pen::{Pen, Sign};
 use crate::popup::{Choice, Menu, Popup};
 use crate::safe_text::from_bytes;
 use crate::screen::Context;
-use crate::screen::images::strata::{BAND, draw_band};
 use crate::screen::images::{Images, Known};
 use crate::size::plural;
 use crate::theme::Role;
 use crate::widget::cursor::Cursor;
+use crate::widget::strata::{BAND, draw_band};
 
 /// The comparison of the selected image with another.
 pub(crate) struct Compare {

@@ -1,274 +1,40 @@
-//! One file: which layers wrote it, what it is, and its content.
+//! The pane of one file: which layers of the image wrote it, and its content.
 
-use outcrop_layers::index::{EntryRef, FileType};
-use outcrop_layers::tree::NodeId;
-use outcrop_layers::version::{Change, Evidence, Version};
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 
-use crate::content::Content;
-use crate::message::Peek;
-use crate::pen::{Look, Pen, Sign};
-use crate::popup::Line;
-use crate::safe_text::from_bytes;
+use crate::pen::{Look, Pen};
+use crate::screen::files::file::FileView;
 use crate::screen::images::{Images, Pane};
-use crate::size::{count, date, plural};
 use crate::theme::Role;
 
-/// The pane's state.
-#[derive(Debug, Default)]
-pub(crate) struct FilePane {
-    pub(crate) node: Option<NodeId>,
-    pub(crate) peek: Option<Result<Peek, String>>,
-    pub(crate) generation: u64,
-    pub(crate) top: usize,
-    pub(crate) left: usize,
-}
-
 impl Images {
+    fn file_view(&self) -> Option<FileView<'_>> {
+        Some(FileView {
+            content: self.files.content.as_ref()?,
+            node: self.selected_node()?,
+            view: self.files.view(),
+            pane: &self.file,
+            looks: self.current_known().map_or(&[], |k| &k.looks),
+            writable: None,
+            layered: true,
+        })
+    }
+
     pub(super) fn draw_file_pane(&self, pen: &mut Pen<'_>, area: Rect) {
         if area.width == 0 {
             return;
         }
         let focused = self.focus == Pane::File;
-        let head = pen.look.style(if focused { Role::Accent } else { Role::Strong });
-        let (Some(content), Some(node)) = (&self.files.content, self.selected_node()) else {
+        if let Some(view) = self.file_view() {
+            view.draw(pen, area, focused);
+        } else {
+            let head = pen.look.style(if focused { Role::Accent } else { Role::Strong });
             pen.frame(area, &[("File", head)], focused);
-            return;
-        };
-        let name = match content.tree.name(node) {
-            b"" => "/".into(),
-            name => from_bytes(name),
-        };
-        let inner = pen.frame(area, &[(&name, head)], focused);
-        if inner.height == 0 {
-            return;
         }
-        let facts = self.facts(pen.look, content, node);
-        let top = u16::from(facts.len() + 4 < usize::from(inner.height));
-        let mut y = inner.y + top;
-        let (x, width) = (inner.x + 1, inner.width.saturating_sub(2));
-        for (swatch, line) in &facts {
-            if y >= inner.bottom() {
-                return;
-            }
-            let mut at = x;
-            if let Some(layer) = swatch {
-                self.draw_swatch(pen, x, y, *layer);
-                at += 2;
-            }
-            let pieces: Vec<(&str, Style)> = line.0.iter().map(|(t, r)| (t.as_str(), pen.look.style(*r))).collect();
-            pen.pieces(at, y, width.saturating_sub(at - x), &pieces);
-            y += 1;
-        }
-        let rest = Rect::new(x, y + 1, width, inner.bottom().saturating_sub(y + 1));
-        self.draw_peek(pen, rest);
     }
 
     /// Lines of content that fit below the facts: what paging moves by.
     pub(super) fn peek_room(&self, look: &Look, area: Rect) -> u16 {
-        let facts = match (&self.files.content, self.selected_node()) {
-            (Some(content), Some(node)) => self.facts(look, content, node).len() as u16,
-            _ => 0,
-        };
-        area.height.saturating_sub(facts + 4).max(1)
-    }
-
-    fn draw_swatch(&self, pen: &mut Pen<'_>, x: u16, y: u16, layer: usize) {
-        if let Some(look) = self.current_known().and_then(|k| k.looks.get(layer)) {
-            let band = pen.look.theme.band(*look);
-            let texture = if pen.look.theme.level() >= crate::theme::Level::Sixteen {
-                ' '
-            } else {
-                look.texture(pen.look.unicode())
-            };
-            pen.text(x, y, 1, texture.encode_utf8(&mut [0; 4]), band);
-        }
-    }
-
-    fn facts(&self, look: &Look, content: &Content, node: NodeId) -> Vec<(Option<usize>, Line)> {
-        let mut out = Vec::new();
-        let tree = &content.tree;
-        let versions = tree.versions(node);
-        if self.is_directory(content, node) {
-            self.folder_facts(look, content, node, &mut out);
-        } else {
-            out.push((None, Line::of("history of this file", Role::Dim)));
-        }
-        let room = if versions.len() > 8 { versions.len() - 8 } else { 0 };
-        if room > 0 {
-            out.push((None, Line::of(format!("{} before these", plural(room as u64, "layer", "layers")), Role::Dim)));
-        }
-        for version in &versions[room..] {
-            out.push((Some(version.layer as usize), history_line(look, content, version)));
-            if stored_again(content, version) {
-                out.push((None, Line::of("  whole file stored again", Role::Bad)));
-            }
-        }
-        if let Some(last) = versions.iter().rev().find(|v| !v.change.is_removal()) {
-            out.push((None, Line::default()));
-            out.extend(entry_lines(look, &tree.entry(last)).into_iter().map(|l| (None, l)));
-        }
-        out
-    }
-
-    fn is_directory(&self, content: &Content, node: NodeId) -> bool {
-        let seen = content.tree.seen(node, self.files.view());
-        seen.is_some_and(|s| s.entry.file_type() == FileType::Directory)
-    }
-
-    fn folder_facts(&self, look: &Look, content: &Content, node: NodeId, out: &mut Vec<(Option<usize>, Line)>) {
-        let totals = content.tree.totals(node, self.files.view());
-        let sum = format!("{} in {}", look.size(totals.size), plural(totals.files, "file", "files"));
-        out.push((None, Line::plain(sum)));
-        if totals.hidden > 0 {
-            out.push((None, Line::of(format!("hides {} of lower layers", look.size(totals.hidden)), Role::Bad)));
-        }
-        out.push((None, Line::default()));
-        out.push((None, Line::of("history of this folder", Role::Dim)));
-    }
-
-    fn draw_peek(&self, pen: &mut Pen<'_>, area: Rect) {
-        let (dim, text, bad) = (pen.look.style(Role::Dim), pen.look.style(Role::Text), pen.look.style(Role::Bad));
-        let faint = pen.look.style(Role::Border);
-        let lines = match &self.file.peek {
-            None => return,
-            Some(Err(error)) => {
-                pen.text(area.x, area.y, area.width, error, bad);
-                return;
-            }
-            Some(Ok(peek)) => peek,
-        };
-        let mut y = area.y;
-        for about in &lines.about {
-            if y < area.bottom() {
-                pen.text(area.x, y, area.width, about, dim);
-            }
-            y += 1;
-        }
-        let room = usize::from(area.bottom().saturating_sub(y));
-        let top = self.file.top.min(lines.lines.len().saturating_sub(room));
-        for (number, line) in lines.lines.iter().enumerate().skip(top).take(room) {
-            let x = if lines.numbered {
-                let number = format!("{:>4} ", number + 1);
-                area.x + pen.text(area.x, y, 6, &number, faint)
-            } else {
-                area.x
-            };
-            let shown: String = line.chars().skip(self.file.left).take(usize::from(area.width) + 1).collect();
-            pen.text(x, y, area.right().saturating_sub(x), &shown, text);
-            y += 1;
-        }
-    }
-}
-
-fn history_line(look: &Look, content: &Content, version: &Version) -> Line {
-    let size = content.tree.entry(version).size();
-    let folder = content.tree.entry(version).file_type() == FileType::Directory;
-    let what = match words(version) {
-        // What is done in a folder changes its time, and has archives name it again.
-        text if folder && matches!(text.as_str(), "time" | "same again") => "changed inside".into(),
-        text => text,
-    };
-    let guess = if version.evidence == Evidence::Guess { "?" } else { "" };
-    let role = if version.change.is_removal() { Role::Bad } else { Role::Text };
-    let line = Line::of(format!("layer {:<3}", version.layer + 1), Role::Text).and(format!("{what}{guess}"), role);
-    match (size, version.change.is_removal()) {
-        (0, _) => line,
-        (size, true) => line.and(format!("  {}{}", look.sign(Sign::Minus), look.size(size)), Role::Dim),
-        (size, false) => line.and(format!("  {}", look.size(size)), Role::Dim),
-    }
-}
-
-/// What a version did, in words.
-pub(crate) fn words(version: &Version) -> String {
-    let differs = version.differs.to_string();
-    match version.change {
-        Change::Added => "added".into(),
-        Change::Content if differs.is_empty() || differs == "time" => "new content".into(),
-        Change::Content => format!("new content, {differs}"),
-        Change::Metadata => differs,
-        Change::Identical => "same again".into(),
-        Change::TypeChanged => "became something else".into(),
-        Change::Whiteout => "removed".into(),
-        Change::RemovedWithFolder => "removed with its folder".into(),
-        Change::Opaque => "hidden by an opaque folder".into(),
-        Change::Replaced => "gone: its folder was replaced".into(),
-    }
-}
-
-fn stored_again(content: &Content, version: &Version) -> bool {
-    matches!(version.change, Change::Metadata | Change::Identical) && content.tree.entry(version).size() > 0
-}
-
-fn entry_lines(look: &Look, entry: &EntryRef<'_>) -> Vec<Line> {
-    let size = match entry.device() {
-        Some((major, minor)) => format!("device {major}:{minor}"),
-        None if entry.file_type() == FileType::Directory => String::new(),
-        None => format!("{} B", count(entry.size())),
-    };
-    let mut lines = vec![
-        Line::of(format!("{}  {}:{}  {size}", mode_text(entry), entry.uid(), entry.gid()), Role::Dim),
-        Line::of(format!("written {}", date(entry.mtime().seconds)), Role::Dim),
-    ];
-    if let Some(target) = entry.target() {
-        let kind = if entry.file_type() == FileType::Symlink { "link to" } else { "same file as" };
-        lines.push(Line::of(format!("{kind} {}", from_bytes(&target)), Role::Text));
-    }
-    if let Some(disk) = entry.disk().filter(|d| *d > 0) {
-        lines.push(Line::of(format!("{} on disk", look.size(disk)), Role::Dim));
-    }
-    for (name, value) in entry.xattrs().iter().take(4) {
-        lines.push(Line::of(format!("{} ({} B)", from_bytes(name), value.len()), Role::Dim));
-    }
-    lines
-}
-
-/// `-rwsr-xr-x`.
-fn mode_text(entry: &EntryRef<'_>) -> String {
-    let kind = match entry.file_type() {
-        FileType::Directory => 'd',
-        FileType::Symlink => 'l',
-        FileType::CharDevice => 'c',
-        FileType::BlockDevice => 'b',
-        FileType::Fifo => 'p',
-        FileType::Socket => 's',
-        FileType::File | FileType::Hardlink | FileType::Whiteout => '-',
-    };
-    permissions(kind, entry.mode())
-}
-
-fn permissions(kind: char, mode: u16) -> String {
-    let mut out = String::from(kind);
-    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
-        let bits = mode >> shift;
-        out.push(if bits & 4 != 0 { 'r' } else { '-' });
-        out.push(if bits & 2 != 0 { 'w' } else { '-' });
-        out.push(match (bits & 1 != 0, mode & special != 0) {
-            (true, true) => letter,
-            (false, true) => letter.to_ascii_uppercase(),
-            (true, false) => 'x',
-            (false, false) => '-',
-        });
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn permissions_as_ls_writes_them() {
-        let table = [
-            (0o644, "-rw-r--r--"),
-            (0o4755, "-rwsr-xr-x"),
-            (0o1777, "-rwxrwxrwt"),
-            (0o2640, "-rw-r-S---"),
-            (0, "----------"),
-        ];
-        for (mode, text) in table {
-            assert_eq!(permissions('-', mode), text);
-        }
+        self.file_view().map_or(1, |view| view.peek_room(look, area))
     }
 }

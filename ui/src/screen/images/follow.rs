@@ -10,11 +10,11 @@ use outcrop_layers::view::View;
 use ratatui::layout::{Margin, Rect};
 
 use crate::content::{Content, Reading};
-use crate::job::{Cancel, JobId};
-use crate::message::Request;
+use crate::job::{Cancel, JobId, generation};
+use crate::message::{Data, Request};
 use crate::screen::Context;
-use crate::screen::images::files::Tab;
-use crate::screen::images::rows::Row;
+use crate::screen::files::Tab;
+use crate::screen::files::rows::Row;
 use crate::screen::images::{Images, Panes};
 
 /// How long an image stays selected before its files are read.
@@ -31,7 +31,6 @@ pub(crate) struct Following {
     /// The newest wait for an image, and for a file.
     image_wait: u64,
     file_wait: u64,
-    next: u64,
     job: Option<(JobId, Cancel, String)>,
     kept: Vec<Arc<Content>>,
 }
@@ -52,7 +51,7 @@ impl Images {
     }
 
     /// Brings the panes in step with what is selected now.
-    pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn take_steps(&mut self, cx: &mut Context<'_>) {
         let image = self.current().map(|r| r.id.clone());
         if self.following.image != image {
             self.following.image = image;
@@ -79,9 +78,8 @@ impl Images {
         let height = self.files_height(cx);
         self.files.set_content(None, 0, height, cx.requests);
         if self.following.image.is_some() {
-            self.following.next += 1;
-            self.following.image_wait = self.following.next;
-            cx.requests.push(Request::Wait(BEFORE_READING, self.following.next));
+            self.following.image_wait = generation();
+            cx.requests.push(Request::Wait(BEFORE_READING, self.following.image_wait));
         }
     }
 
@@ -148,7 +146,7 @@ impl Images {
     }
 
     /// A job was cancelled: the reading of the selected image, perhaps.
-    pub(crate) fn cancelled(&mut self, id: JobId) {
+    pub(super) fn take_cancel(&mut self, id: JobId) {
         if self.following.job.as_ref().is_some_and(|(job, ..)| *job == id) {
             self.following.job = None;
             self.reading = Reading::Failed("cancelled".into());
@@ -160,7 +158,7 @@ impl Images {
     }
 
     /// A wait is over: reads what is still selected.
-    pub(crate) fn waited(&mut self, token: u64, cx: &mut Context<'_>) {
+    pub(super) fn take_wait(&mut self, token: u64, cx: &mut Context<'_>) {
         if token == self.following.image_wait && matches!(self.reading, Reading::Not) {
             self.read_content(false, cx);
         } else if token == self.following.file_wait {
@@ -168,14 +166,22 @@ impl Images {
         }
     }
 
-    pub(crate) fn set_built(&mut self, generation: u64, rows: Vec<Row>, cx: &mut Context<'_>) {
+    /// Lines that were made beside the screen; gives back those of another pane.
+    pub(super) fn set_built(&mut self, generation: u64, rows: Vec<Row>, cx: &Context<'_>) -> Option<Data> {
         let height = self.files_height(cx);
-        self.files.built(generation, rows, height);
+        self.files.built(generation, rows, height).map(|rows| Data::Rows { generation, rows })
     }
 
-    pub(crate) fn set_found(&mut self, generation: u64, nodes: Vec<NodeId>, total: usize, cx: &mut Context<'_>) {
+    /// Paths that were found; gives back those of another pane.
+    pub(super) fn set_found(
+        &mut self,
+        generation: u64,
+        nodes: Vec<NodeId>,
+        total: usize,
+        cx: &Context<'_>,
+    ) -> Option<Data> {
         let height = self.files_height(cx);
-        self.files.set_found(generation, nodes, total, height);
+        self.files.set_found(generation, nodes, total, height).map(|nodes| Data::Found { generation, nodes, total })
     }
 
     /// The path selected in the files pane, whatever it shows.
@@ -188,16 +194,15 @@ impl Images {
         if self.file.node == node && !self.file_moved() {
             return;
         }
-        self.file.generation += 1;
+        self.file.generation = generation();
         self.file.node = node;
         self.file.peek = None;
         self.file.top = 0;
         self.file.left = 0;
         self.peeked = self.peek_layer();
         if node.is_some() {
-            self.following.next += 1;
-            self.following.file_wait = self.following.next;
-            cx.requests.push(Request::Wait(BEFORE_PEEKING, self.following.next));
+            self.following.file_wait = generation();
+            cx.requests.push(Request::Wait(BEFORE_PEEKING, self.following.file_wait));
         }
     }
 

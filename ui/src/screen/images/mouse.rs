@@ -5,13 +5,13 @@ use ratatui::layout::Margin;
 
 use crate::pen::Look;
 use crate::screen::Context;
-use crate::screen::images::files::Tab;
+use crate::screen::files::Tab;
 use crate::screen::images::panes::Splitter;
 use crate::screen::images::{Images, Pane, Panes};
 
 impl Images {
     /// Click, wheel and drag.
-    pub(crate) fn mouse(&mut self, event: MouseEvent, drag: &mut Option<Splitter>, cx: &mut Context<'_>) {
+    pub(super) fn take_mouse(&mut self, event: MouseEvent, cx: &mut Context<'_>) {
         if self.compare.is_some() {
             match event.kind {
                 MouseEventKind::ScrollUp => self.wheel_compare(-3, cx.area),
@@ -23,22 +23,22 @@ impl Images {
         let panes = Panes::of(self, cx.area);
         match event.kind {
             MouseEventKind::Down(MouseButton::Left) => {
-                *drag = panes.splitter(event.column, event.row);
-                if drag.is_none() {
+                self.drag = panes.splitter(event.column, event.row);
+                if self.drag.is_none() {
                     self.click(event.column, event.row, &panes, cx);
                 }
             }
-            MouseEventKind::Up(_) => *drag = None,
-            MouseEventKind::Drag(MouseButton::Left) => self.drag(event, *drag, &panes),
+            MouseEventKind::Up(_) => self.drag = None,
+            MouseEventKind::Drag(MouseButton::Left) => self.drag_border(event, &panes),
             MouseEventKind::ScrollUp => self.wheel(event, -3, &panes, cx.look),
             MouseEventKind::ScrollDown => self.wheel(event, 3, &panes, cx.look),
             _ => {}
         }
     }
 
-    fn drag(&mut self, event: MouseEvent, splitter: Option<Splitter>, panes: &Panes) {
+    fn drag_border(&mut self, event: MouseEvent, panes: &Panes) {
         let by = |to: u16, from: u16| to as i16 - from as i16;
-        match splitter {
+        match self.drag {
             Some(Splitter::Left) => self.splits.left += by(event.column, panes.strata.x),
             Some(Splitter::Strata) => self.splits.strata += by(event.row, panes.files.y.max(panes.file.y)),
             Some(Splitter::File) => self.splits.file -= by(event.column, panes.file.x),

@@ -164,12 +164,16 @@ fn cache_id(record: &Path) -> Result<String, (&'static str, String, PathBuf)> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(("cache-id", "missing".into(), path)),
         Err(error) => return Err(("cache-id", error.to_string(), path)),
     };
-    let id = String::from_utf8(bytes).unwrap_or_default();
-    match id.trim() {
-        "" => Err(("cache-id", "empty".into(), path)),
-        id if id.len() <= 128 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') => {
-            Ok(id.into())
-        }
-        _ => Err(("cache-id", "damaged".into(), path)),
+    match layer_name(&bytes) {
+        Some(id) => Ok(id),
+        None if bytes.trim_ascii().is_empty() => Err(("cache-id", "empty".into(), path)),
+        None => Err(("cache-id", "damaged".into(), path)),
     }
+}
+
+/// The name of a folder of the driver, as a record has it: nothing that leads elsewhere.
+pub(super) fn layer_name(bytes: &[u8]) -> Option<String> {
+    let id = std::str::from_utf8(bytes).ok()?.trim();
+    let fine = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    (fine && (1..=128).contains(&id.len())).then(|| id.to_owned())
 }

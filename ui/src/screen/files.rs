@@ -1,5 +1,10 @@
 //! The file tree of an image: one layer's changes, everything up to a layer, or the whole.
 
+pub(crate) mod draw;
+pub(crate) mod explorer;
+pub(crate) mod file;
+pub(crate) mod rows;
+
 use std::sync::Arc;
 
 use outcrop_layers::tree::NodeId;
@@ -7,9 +12,9 @@ use outcrop_layers::view::View;
 
 use crate::action::Action;
 use crate::content::Content;
-use crate::job::Cancel;
+use crate::job::{Cancel, generation};
 use crate::message::Request;
-use crate::screen::images::rows::{FileSort, Open, Row, Spec, build, children, end_of, is_folder};
+use crate::screen::files::rows::{FileSort, Open, Row, Spec, build, children, end_of, is_folder};
 use crate::widget::cursor::Cursor;
 
 /// What the pane shows.
@@ -110,7 +115,7 @@ impl Files {
 
     /// Makes all lines anew, keeping the selected path selected where it is still shown.
     pub(crate) fn rebuild(&mut self, height: u16, requests: &mut Vec<Request>) {
-        self.generation += 1;
+        self.generation = generation();
         self.cancel.cancel();
         self.cancel = Cancel::default();
         self.pending = false;
@@ -137,12 +142,14 @@ impl Files {
         }
     }
 
-    /// Lines made beside the screen; those of an older wish are dropped.
-    pub(crate) fn built(&mut self, generation: u64, rows: Vec<Row>, height: u16) {
-        if generation == self.generation {
-            self.pending = false;
-            self.set_rows(rows, height);
+    /// Lines made beside the screen; gives back those of another wish.
+    pub(crate) fn built(&mut self, generation: u64, rows: Vec<Row>, height: u16) -> Option<Vec<Row>> {
+        if generation != self.generation {
+            return Some(rows);
         }
+        self.pending = false;
+        self.set_rows(rows, height);
+        None
     }
 
     fn set_rows(&mut self, rows: Vec<Row>, height: u16) {
@@ -278,7 +285,7 @@ impl Files {
             self.found = None;
             return;
         };
-        self.generation += 1;
+        self.generation = generation();
         self.cancel.cancel();
         self.cancel = Cancel::default();
         let found = self.found.get_or_insert_with(Found::default);
@@ -288,14 +295,21 @@ impl Files {
         requests.push(Request::Find { generation, content, spec, text: text.to_owned(), cancel });
     }
 
-    pub(crate) fn set_found(&mut self, generation: u64, nodes: Vec<NodeId>, total: usize, height: u16) {
-        if let Some(found) = self.found.as_mut().filter(|_| generation == self.generation) {
-            found.nodes = Arc::new(nodes);
-            found.total = total;
-            found.pending = false;
-            let len = self.len();
-            self.cursor.set(0, len, height);
-        }
+    /// What a search found; gives back what another found.
+    pub(crate) fn set_found(
+        &mut self,
+        generation: u64,
+        nodes: Vec<NodeId>,
+        total: usize,
+        height: u16,
+    ) -> Option<Vec<NodeId>> {
+        let Some(found) = self.found.as_mut().filter(|_| generation == self.generation) else { return Some(nodes) };
+        found.nodes = Arc::new(nodes);
+        found.total = total;
+        found.pending = false;
+        let len = self.len();
+        self.cursor.set(0, len, height);
+        None
     }
 
     /// Ends the search; says whether there was one.

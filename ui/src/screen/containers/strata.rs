@@ -1,0 +1,170 @@
+//! The selected container as rock strata: its writable layer is the open surface, the image's layers lie below it.
+
+use ratatui::layout::Rect;
+
+use crate::model::{ContainerDetail, Detail};
+use crate::pen::{Look, Pen, Sign};
+use crate::screen::containers::Containers;
+use crate::size::{count, plural};
+use crate::theme::{Level, Role};
+use crate::widget::strata::{BAND, draw_band, heights};
+
+impl Containers {
+    pub(super) fn draw_strata(&self, pen: &mut Pen<'_>, area: Rect) {
+        let (strong, dim) = (pen.look.style(Role::Strong), pen.look.style(Role::Dim));
+        let name = self.current().map_or("no container", |row| &row.name).to_owned();
+        let about = self.strata_title(pen.look);
+        let inner = pen.frame(area, &[(&name, strong), ("  ", dim), (&about, dim)], false);
+        let Some(detail) = self.current_detail() else {
+            if self.current().is_some() && inner.height > 1 {
+                pen.text(inner.x + 2, inner.y, inner.width.saturating_sub(3), "asking the engine", dim);
+            }
+            return;
+        };
+        let layers = detail.base.as_ref().map_or(0, |base| base.layers.len());
+        let room = inner.height;
+        let surface = match room {
+            0..5 => 1,
+            5..12 => 2,
+            _ if usize::from(room) > layers + 8 => 5,
+            _ => 3,
+        };
+        self.draw_surface(pen, Rect { height: surface.min(room), ..inner }, detail);
+        let y = inner.y + surface;
+        if y >= inner.bottom() {
+            return;
+        }
+        let line = pen.look.sign(Sign::Dash);
+        let faint = pen.look.style(Role::Border);
+        pen.repeat(inner.x, y, inner.width, line, faint);
+        let words = if detail.base.is_some() { " read-only, shared " } else { " its image is gone " };
+        pen.text(inner.x + BAND, y, inner.width.saturating_sub(BAND), words, dim);
+        if let Some(base) = &detail.base {
+            self.draw_layers(pen, Rect { y: y + 1, height: inner.bottom() - y - 1, ..inner }, base);
+        }
+    }
+
+    fn strata_title(&self, look: &Look) -> String {
+        let Some(row) = self.current() else { return String::new() };
+        let mut parts = vec![row.image.clone()];
+        let health = if row.health.is_empty() { String::new() } else { format!(", {}", row.health) };
+        parts.push(format!("{}{health}", row.brief()));
+        if let Some(detail) = self.current_detail() {
+            if detail.out_of_memory {
+                parts.push("killed: out of memory".into());
+            }
+            if !detail.error.is_empty() {
+                parts.push(detail.error.clone());
+            }
+        }
+        if !row.ports.is_empty() {
+            parts.push(row.ports.clone());
+        }
+        parts.join(look.sign(Sign::Separator))
+    }
+
+    fn draw_surface(&self, pen: &mut Pen<'_>, area: Rect, detail: &ContainerDetail) {
+        let (strong, dim, accent) =
+            (pen.look.style(Role::Strong), pen.look.style(Role::Dim), pen.look.style(Role::Accent));
+        let band = pen.look.style(Role::Badge);
+        let wave = pen.look.sign(Sign::Wave);
+        for y in area.top()..area.bottom() {
+            pen.repeat(area.x, y, BAND.min(area.width), wave, band);
+        }
+        let body = Rect { x: area.x + BAND, width: area.width.saturating_sub(BAND), ..area };
+        if pen.look.theme.level() >= Level::Indexed {
+            let wash = pen.look.theme.surface();
+            pen.tint(body, wash);
+        }
+        let (x, width) = (body.x + 2, body.width.saturating_sub(4));
+        let written = detail.written.map(|bytes| pen.look.size(bytes));
+        let tally = &self.tally;
+        let counts = if tally.known {
+            format!("{} copied up   {} new   {} deleted", count(tally.copied), count(tally.new), count(tally.deleted))
+        } else {
+            String::new()
+        };
+        let fate = if detail.auto_remove { "gone when it exits (--rm)" } else { "gone when the container is removed" };
+        let y = area.y + u16::from(area.height >= 5);
+        let size = written.unwrap_or_else(|| if tally.known { pen.look.size(tally.bytes) } else { String::new() });
+        let used = pen.pieces(x, y, width, &[("writable  ", strong), (&size, accent), ("   ", dim), (&counts, strong)]);
+        if area.height == 1 {
+            return;
+        }
+        if y + 1 < area.bottom() {
+            pen.text(x, y + 1, width, fate, dim);
+        } else if width > used + 3 {
+            pen.right(body.right() - 1, y, width - used - 2, fate, dim);
+        }
+        let copied = if tally.copied_bytes > 0 {
+            let only = match tally.only_metadata {
+                0 => String::new(),
+                n => format!(", {} of them only for mode, owner or time", count(n)),
+            };
+            format!(
+                "{} copied up to change {}{only}",
+                pen.look.size(tally.copied_bytes),
+                plural(tally.copied, "file", "files")
+            )
+        } else {
+            String::new()
+        };
+        if y + 2 < area.bottom() {
+            pen.text(x, y + 2, width, &copied, dim);
+        }
+    }
+
+    fn draw_layers(&self, pen: &mut Pen<'_>, area: Rect, base: &Detail) {
+        let sizes: Vec<Option<u64>> = (0..base.layers.len()).rev().map(|layer| Some(base.layer_size(layer))).collect();
+        // Where not all layers fit, those that something was copied up from come first, then the newest.
+        let mut seen: Vec<usize> = (0..sizes.len()).collect();
+        if sizes.len() > usize::from(area.height) {
+            let copied = |at: &usize| self.tally.from.get(&(sizes.len() - 1 - at)).copied().unwrap_or(0);
+            seen.sort_by_key(|at| (copied(at) == 0, *at));
+            seen.truncate(usize::from(area.height).saturating_sub(1));
+            seen.sort_unstable();
+        }
+        let shown: Vec<Option<u64>> = seen.iter().map(|at| sizes[*at]).collect();
+        let heights = heights(&shown, area.height);
+        let mut y = area.y;
+        for (at, height) in seen.iter().zip(heights) {
+            let height = height.min(area.bottom().saturating_sub(y));
+            if height == 0 {
+                break;
+            }
+            self.draw_layer(pen, Rect { y, height, ..area }, base, sizes.len() - 1 - at);
+            y += height;
+        }
+        if seen.len() < sizes.len() && y < area.bottom() {
+            let dim = pen.look.style(Role::Dim);
+            let more = plural((sizes.len() - seen.len()) as u64, "more layer", "more layers");
+            pen.text(area.x + BAND + 2, y, area.width.saturating_sub(BAND + 2), &more, dim);
+        }
+    }
+
+    fn draw_layer(&self, pen: &mut Pen<'_>, area: Rect, base: &Detail, layer: usize) {
+        let body = Rect { x: area.x + BAND, width: area.width.saturating_sub(BAND), ..area };
+        let y = area.y + (area.height - 1) / 2;
+        if let Some(look) = self.looks.get(layer) {
+            draw_band(pen, Rect { width: BAND.min(area.width), ..area }, *look, layer + 1);
+            let wash = pen.look.theme.wash(*look, false);
+            if pen.look.theme.level() >= Level::Indexed {
+                pen.tint(body, wash);
+            }
+        }
+        let (strong, text, accent) =
+            (pen.look.style(Role::Strong), pen.look.style(Role::Text), pen.look.style(Role::Accent));
+        let size = pen.look.size(base.layer_size(layer));
+        pen.right(body.x + 10, y, 8, &size, strong);
+        let mut end = body.right().saturating_sub(1);
+        let copied = self.tally.from.get(&layer).copied().unwrap_or(0);
+        if copied > 0 {
+            let sign = pen.look.sign(Sign::Up);
+            let note = format!("{sign} {} copied up", plural(copied, "file", "files"));
+            end = pen.right(end, y, body.width / 2, &note, accent).saturating_sub(2);
+        }
+        let words = base.steps.iter().find(|step| step.layer == Some(layer)).map_or("", |step| &step.instruction);
+        let words = if words.is_empty() { "no instruction recorded" } else { words };
+        pen.text(body.x + 13, y, end.saturating_sub(body.x + 13), words, text);
+    }
+}
