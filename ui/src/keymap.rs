@@ -304,8 +304,12 @@ impl Keymap {
 
     /// The shortest key of an action in a pane, to show it.
     pub fn key(&self, scope: Scope, action: Action) -> Option<String> {
+        let own = self.scopes.get(&scope).map_or(&[][..], Vec::as_slice);
         let of = |scope: Scope| {
-            let keys = self.scopes.get(&scope)?.iter().filter(|(_, a)| *a == action).map(|(c, _)| c.to_string());
+            let keys = self.scopes.get(&scope)?.iter().filter(|(_, a)| *a == action);
+            // A key that means something else here does not do it here.
+            let keys =
+                keys.filter(|(c, a)| own.iter().all(|(other, b)| other != c || a == b)).map(|(c, _)| c.to_string());
             keys.min_by_key(|k| (k.len() > 5, k.len() != 1 && k.starts_with("ctrl"), k.len()))
         };
         of(scope).or_else(|| of(Scope::Global))

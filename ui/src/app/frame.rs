@@ -94,7 +94,8 @@ impl App {
         let seen = |job: &&Job| !job.quiet || job.done > 0;
         let running = self.jobs.running().filter(seen).count();
         if let Some(job) = self.jobs.running().rfind(seen) {
-            end = draw_job(pen, self.area, y, job, running).saturating_sub(2);
+            let key = self.setup.keys.key(self.scope(), Action::CancelJob).unwrap_or_default();
+            end = draw_job(pen, self.area, y, job, running, &key).saturating_sub(2);
         }
         let x = self.area.x + 1;
         let room = end.saturating_sub(x);
@@ -123,7 +124,7 @@ impl App {
 }
 
 /// Draws a job at the right of the bottom line; gives where it begins.
-fn draw_job(pen: &mut Pen<'_>, area: Rect, y: u16, job: &Job, running: usize) -> u16 {
+fn draw_job(pen: &mut Pen<'_>, area: Rect, y: u16, job: &Job, running: usize, key: &str) -> u16 {
     let (accent, dim, faint) = (pen.look.style(Role::Accent), pen.look.style(Role::Dim), pen.look.style(Role::Border));
     let line = pen.look.sign(Sign::Line);
     let mut tail = match job.percent() {
@@ -139,7 +140,8 @@ fn draw_job(pen: &mut Pen<'_>, area: Rect, y: u16, job: &Job, running: usize) ->
     }
     let bar = if area.width >= 100 { 12 } else { 6 };
     let room = area.width / 3;
-    let width = pen.look.width(&job.title).min(room) + 1 + bar + pen.look.width(&tail) + 2;
+    let key = format!(" {key}");
+    let width = pen.look.width(&job.title).min(room) + 1 + bar + pen.look.width(&tail) + pen.look.width(&key);
     let x = area.right().saturating_sub(width + 1);
     let mut at = x + pen.text(x, y, room, &job.title, dim) + 1;
     let done = job.percent().map_or(0, |p| (p * u64::from(bar) / 100) as u16);
@@ -147,7 +149,7 @@ fn draw_job(pen: &mut Pen<'_>, area: Rect, y: u16, job: &Job, running: usize) ->
     pen.repeat(at, y, done, line, accent);
     at += bar;
     at += pen.text(at, y, 30, &tail, dim);
-    pen.text(at, y, 2, " x", accent);
+    pen.text(at, y, 8, &key, accent);
     x
 }
 

@@ -349,10 +349,19 @@ impl LaunchForm {
         }
     }
 
-    /// The words of the command, each quoted for a shell.
+    /// The pieces of the command, each quoted for a shell, an option together with its value.
     fn command_words(&self) -> Vec<String> {
-        let words = command(&self.launch());
-        std::iter::once("docker".to_owned()).chain(words.iter().map(|word| shell_quote(word).into_owned())).collect()
+        let mut out = vec!["docker".to_owned()];
+        let mut takes_value = false;
+        for word in command(&self.launch()) {
+            let quoted = shell_quote(&word);
+            match out.last_mut().filter(|_| takes_value) {
+                Some(option) => *option = format!("{option} {quoted}"),
+                None => out.push(quoted.into_owned()),
+            }
+            takes_value = !takes_value && word.starts_with('-') && !matches!(word.as_str(), "-it" | "-d" | "--rm");
+        }
+        out
     }
 
     fn command_text(&self) -> String {
@@ -378,7 +387,7 @@ impl LaunchForm {
     /// What a mount does to the files that the image has there.
     fn hides(&self, mount: &Mount) -> Option<String> {
         let ground = self.ground.as_ref()?;
-        let content = ground.content.as_ref()?;
+        let content = ground.content.as_ref().filter(|_| !mount.target.is_empty())?;
         let path = check::clean(&mount.target);
         let node = content.tree.find(path.trim_start_matches('/').as_bytes())?;
         let view = outcrop_layers::view::View::Whole;
@@ -389,7 +398,8 @@ impl LaunchForm {
         let files_text = crate::size::plural(files, "file", "files");
         let known = ground.volumes.contains(&mount.source);
         if mount.kind == MountKind::Volume && !known && !mount.no_copy && mount.subpath.is_empty() {
-            return Some(format!("the image's {files_text} are copied into it"));
+            let are = if files == 1 { "is" } else { "are" };
+            return Some(format!("the image's {files_text} {are} copied into it"));
         }
         let mut layers: Vec<usize> = content.tree.touched_by(node).map(|layer| layer + 1).collect();
         layers.dedup();

@@ -15,6 +15,7 @@ use crate::content::Content;
 use crate::job::{Cancel, generation};
 use crate::message::Request;
 use crate::screen::files::rows::{FileSort, Open, Row, Spec, build, children, end_of, is_folder};
+use crate::theme::Stratum;
 use crate::widget::cursor::Cursor;
 
 /// What the pane shows.
@@ -62,6 +63,8 @@ pub(crate) struct Files {
     generation: u64,
     cancel: Cancel,
     pub(crate) pending: bool,
+    /// How the layers look, where each line says which one its path comes from: of a container's changes.
+    pub(crate) origins: Option<Vec<Stratum>>,
 }
 
 impl Files {
@@ -99,8 +102,9 @@ impl Files {
         requests: &mut Vec<Request>,
     ) {
         let (tab, sort, only_changed, generation) = (self.tab, self.sort, self.only_changed, self.generation);
+        let origins = self.origins.take();
         self.cancel.cancel();
-        *self = Self { content, tab, layer, sort, only_changed, generation, ..Self::default() };
+        *self = Self { content, tab, layer, sort, only_changed, generation, origins, ..Self::default() };
         self.rebuild(height, requests);
     }
 

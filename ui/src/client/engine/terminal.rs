@@ -75,7 +75,9 @@ impl EngineClient {
                     return Err(failed(&error));
                 }
             };
-            self.tell(terminal.generation, TerminalNews::Started(shell.to_owned()));
+            let what =
+                if tried.is_empty() { shell.to_owned() } else { format!("{shell}, without {}", tried.join(", ")) };
+            self.tell(terminal.generation, TerminalNews::Started(what));
             let running = Running::Exec(exec.clone());
             let said = self.pump(&mut terminal, &running, output, input, true).await;
             let code = self.docker.inspect_exec(&exec).await.ok().and_then(|exec| exec.exit_code);

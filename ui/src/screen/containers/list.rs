@@ -73,11 +73,11 @@ impl Containers {
             (false, true) => pen.look.sign(Sign::Cursor),
             _ => " ",
         };
-        pen.text(line.x, line.y, 1, cursor, accent);
+        pen.text(line.x + 1, line.y, 1, cursor, accent);
         let sick = row.health == "unhealthy";
         let state = pen.look.style(if sick { Role::Bad } else { row.state.role() });
         let sign = pen.look.sign(if row.state.is_alive() { Sign::On } else { Sign::Off });
-        pen.text(line.x + 1, line.y, 1, sign, state);
+        pen.text(line.x + 3, line.y, 1, sign, state);
         let mut right = line.right().saturating_sub(1);
         let brief = if sick { "unhealthy".to_owned() } else { row.brief() };
         right = pen.right(
@@ -88,13 +88,13 @@ impl Containers {
             if row.state.is_alive() && !sick { pen.look.style(Role::Dim) } else { state },
         );
         let name = pen.look.style(if selected { Role::Strong } else { Role::Text });
-        let room = right.saturating_sub(line.x + 4);
+        let room = right.saturating_sub(line.x + 6);
         // Where there is room for it, the image stands between name and state.
-        let used = pen.text(line.x + 3, line.y, room, &row.name, name);
+        let used = pen.text(line.x + 5, line.y, room, &row.name, name);
         if room >= used + 10 {
-            let dim = pen.look.style(Role::Border);
+            let dim = pen.look.style(Role::Dim);
             let image = row.image.strip_suffix(":latest").unwrap_or(&row.image);
-            pen.text(line.x + 3 + used + 1, line.y, room - used - 2, image, dim);
+            pen.text(line.x + 5 + used + 1, line.y, room - used - 2, image, dim);
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn fate(mount: &MountRow, auto_remove: bool) -> (&'static str, Role) 
 
 /// A made-up name in short.
 fn short_name(mount: &MountRow) -> String {
-    if mount.is_anonymous() { format!("{} (no name)", &mount.name[..12]) } else { mount.what().to_owned() }
+    if mount.is_anonymous() { format!("{}.. without a name", &mount.name[..12]) } else { mount.what().to_owned() }
 }
 
 impl Containers {
@@ -65,7 +65,12 @@ impl Containers {
             let fate_style = pen.look.style(role);
             let end = pen.right(inner.right() - 1, y, 6, word, fate_style);
             let used = pen.text(inner.x + 1, y, 8, &format!("{:<7}", mount.kind), kind_style);
-            pen.path(inner.x + 1 + used, y, end.saturating_sub(inner.x + 2 + used), &short_name(mount), strong);
+            let room = end.saturating_sub(inner.x + 2 + used);
+            if mount.is_anonymous() {
+                pen.text(inner.x + 1 + used, y, room, &format!("({})", &mount.name[..8]), dim);
+            } else {
+                pen.path(inner.x + 1 + used, y, room, mount.what(), strong);
+            }
             if y + 1 < inner.bottom() {
                 let mode = if mount.writable { "" } else { "  ro" };
                 let target = format!("  {arrow} {}", mount.target);

@@ -196,6 +196,9 @@ impl Containers {
         for chain in chains {
             looks.push(cx.look.theme.stratum(chain.0.as_bytes(), looks.last().copied()));
         }
+        if let Some(origins) = &mut self.changes.files.origins {
+            origins.clone_from(&looks);
+        }
         self.looks = looks;
         self.detail = Some(detail);
     }
@@ -209,6 +212,8 @@ impl Containers {
             self.tally = Tally::of(content);
             let top = content.tree.layers().saturating_sub(1);
             self.changes.set(Some(content.clone()), Some(top), cx);
+            // Only where the image's layers were read it is known which of them a path comes from.
+            self.changes.files.origins = (top > 0 && content.problems.is_empty()).then(|| self.looks.clone());
         }
         self.reading = reading;
     }

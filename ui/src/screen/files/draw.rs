@@ -9,8 +9,12 @@ use crate::content::Content;
 use crate::pen::{Pen, Sign};
 use crate::safe_text::from_bytes;
 use crate::screen::files::Files;
+use crate::screen::files::file::draw_swatch;
 use crate::screen::files::rows::Row;
-use crate::theme::Role;
+use crate::theme::{Role, Stratum};
+
+/// Width of the column that says which layer a path comes from.
+const ORIGIN: u16 = 16;
 
 impl Files {
     /// Draws the lines that are in sight.
@@ -65,7 +69,8 @@ impl Files {
         let view = self.view();
         let totals = content.tree.totals(node, view);
         let whole = content.tree.totals(content.tree.root(), view).size;
-        let bar = if line.width >= 50 { 9 } else { 0 };
+        let room = if self.origins.is_some() { ORIGIN } else { 9 };
+        let bar = if line.width >= 50 { room } else { 0 };
         let end = line.right().saturating_sub(bar + 1);
         let style = pen.look.style(Role::Dim);
         let takes = matches!(view, View::Layer(_)) && totals.size == 0 && totals.hidden > 0;
@@ -75,11 +80,36 @@ impl Files {
             pen.look.size(totals.size)
         };
         let at = pen.right(end.saturating_sub(1), line.y, 10, &text, style);
-        if !removed && bar > 0 {
+        if bar > 0
+            && let Some(looks) = &self.origins
+        {
+            Self::draw_origin(pen, Rect::new(end, line.y, bar, 1), content, node, looks);
+        } else if !removed && bar > 0 {
             let style = pen.look.style(Role::Bar);
             pen.bar(end, line.y, bar, totals.size, whole, style);
         }
         at
+    }
+
+    /// Names the layer that a container's file was copied up from, or that a removed one is still in.
+    fn draw_origin(pen: &mut Pen<'_>, place: Rect, content: &Content, node: NodeId, looks: &[Stratum]) {
+        let versions = content.tree.versions(node);
+        let Some((last, below)) = versions.split_last() else { return };
+        let dim = pen.look.style(Role::Dim);
+        let origin =
+            below.iter().rev().find(|version| !version.change.is_removal()).map(|version| version.layer as usize);
+        let folder = content.tree.entry(last).file_type() == FileType::Directory;
+        match origin.filter(|_| !folder) {
+            Some(layer) => {
+                draw_swatch(pen, place.x, place.y, looks.get(layer).copied());
+                let over = if last.change.is_removal() { "over" } else { "from" };
+                pen.text(place.x + 2, place.y, place.width - 2, &format!("{over} layer {}", layer + 1), dim);
+            }
+            None if !folder => {
+                pen.text(place.x + 2, place.y, place.width - 2, "new", dim);
+            }
+            None => {}
+        }
     }
 
     fn row_name(content: &Content, row: Row, folder: bool) -> String {

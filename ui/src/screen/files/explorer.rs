@@ -38,6 +38,7 @@ impl Explorer {
     /// Shows what was read, or nothing.
     pub(crate) fn set(&mut self, content: Option<Arc<Content>>, writable: Option<usize>, cx: &mut Context<'_>) {
         self.writable = writable;
+        self.files.origins = None;
         self.in_file = false;
         self.files.tab = if writable.is_some() { Tab::Layer } else { Tab::Whole };
         self.files.set_content(content, writable.unwrap_or(0), 20, cx.requests);

@@ -70,7 +70,7 @@ impl Volumes {
             (false, true) => pen.look.sign(Sign::Cursor),
             _ => " ",
         };
-        pen.text(line.x, line.y, 1, cursor, accent);
+        pen.text(line.x + 1, line.y, 1, cursor, accent);
         let alive = row.users.iter().any(|user| user.alive);
         let (sign, role) = match (alive, row.is_used()) {
             (true, _) => (Sign::On, Role::Good),
@@ -78,7 +78,7 @@ impl Volumes {
             _ => (Sign::Off, Role::Border),
         };
         let style = pen.look.style(role);
-        pen.text(line.x + 1, line.y, 1, pen.look.sign(sign), style);
+        pen.text(line.x + 3, line.y, 1, pen.look.sign(sign), style);
         let size = self.sizes.of(&row.name).map(|bytes| pen.look.size(bytes)).unwrap_or_default();
         let mut right = line.right().saturating_sub(1);
         right = pen.right(right, line.y, 8, &format!("{size:>7}"), dim).saturating_sub(1);
@@ -96,7 +96,7 @@ impl Volumes {
             (true, false) => Role::Dim,
             (false, false) => Role::Text,
         });
-        pen.text(line.x + 3, line.y, right.saturating_sub(line.x + 3), &label(&row.name), name);
+        pen.text(line.x + 5, line.y, right.saturating_sub(line.x + 5), &label(&row.name), name);
     }
 
     pub(super) fn draw_files(&self, pen: &mut Pen<'_>, area: Rect) {
