@@ -85,7 +85,9 @@ impl App {
 
     fn connect(&mut self) {
         self.requests.extend([Request::Server, Request::Watch]);
-        self.with(|screens, cx| screens.current_mut().open(cx));
+        self.with(|screens, cx| {
+            screens.current_mut().open(cx);
+        });
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -186,7 +188,7 @@ impl App {
                 self.epoch += 1;
             }
             Some(Data::Changed) => {
-                self.with(|screens, cx| screens.all_mut().into_iter().for_each(|screen| screen.changed(cx)));
+                self.with(Screens::changed);
                 return false;
             }
             Some(Data::Launched { container, name, terminal }) => {

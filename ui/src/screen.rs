@@ -33,8 +33,8 @@ pub(crate) trait Screen {
     /// The filter of its list.
     fn filter_text(&self) -> &str;
 
-    /// Comes into sight.
-    fn open(&mut self, cx: &mut Context<'_>);
+    /// Comes into sight; says whether it asked for all it shows.
+    fn open(&mut self, cx: &mut Context<'_>) -> bool;
 
     /// Something of the engine's changed, or the user wants to see it anew.
     fn changed(&mut self, cx: &mut Context<'_>);

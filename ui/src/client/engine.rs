@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error;
-use bollard::models::{ImageInspect, ImageSummary};
+use bollard::models::{EventMessageTypeEnum, ImageInspect, ImageSummary};
 use bollard::query_parameters::{
     EventsOptionsBuilder, ImportImageOptionsBuilder, ListImagesOptionsBuilder, PruneImagesOptionsBuilder,
     RemoveImageOptionsBuilder, TagImageOptionsBuilder,
@@ -30,6 +30,9 @@ use crate::content::Reading;
 use crate::job::{Cancel, JobId, JobNews};
 use crate::message::{Data, Request, Server};
 use crate::model::{Detail, ImageRow, RawStep, join};
+
+/// Label of containers that are made to copy files and are never started; its value is the volume.
+const HELPER: &str = "outcrop.helper";
 
 /// How many images are looked at side by side.
 const SIDE_BY_SIDE: usize = 6;
@@ -200,7 +203,12 @@ impl EngineClient {
         let options = || EventsOptionsBuilder::default().build();
         loop {
             let mut events = Box::pin(self.docker.events(Some(options())));
-            while let Some(Ok(_)) = events.next().await {
+            while let Some(Ok(event)) = events.next().await {
+                let mounts = event.typ == Some(EventMessageTypeEnum::VOLUME)
+                    && matches!(event.action.as_deref(), Some("mount" | "unmount"));
+                if mounts || event.action.as_deref().is_some_and(only_looks) {
+                    continue;
+                }
                 // A build or load makes many at once: one look at the list serves them all.
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 while futures_util::FutureExt::now_or_never(events.next()).flatten().is_some() {}
@@ -360,6 +368,11 @@ impl EngineClient {
     fn failed(&self, what: &str, error: &Error) {
         self.out.data(Data::Failed(format!("cannot {what}: {}", say(error))));
     }
+}
+
+/// Whether an event only tells that someone looked or typed: asking again because of it would never end.
+fn only_looks(action: &str) -> bool {
+    ["top", "exec_", "archive-path", "export", "attach", "detach", "resize"].iter().any(|word| action.starts_with(word))
 }
 
 /// What an engine's error says, without the client's wrapping.

@@ -108,6 +108,26 @@ impl Files {
         self.rebuild(height, requests);
     }
 
+    /// Shows a newer state of the same files: folders stay open, the selected path stays selected.
+    pub(crate) fn renew(&mut self, content: &Arc<Content>, layer: usize, height: u16, requests: &mut Vec<Request>) {
+        let Some(old) = self.content.take() else { return };
+        let selected = self.node().map(|node| old.tree.path(node));
+        let find = |path: Vec<u8>| content.tree.find(&path);
+        self.open.map(|node| find(old.tree.path(node)));
+        self.rows.clear();
+        self.content = Some(content.clone());
+        self.layer = layer;
+        // What was found is another tree's.
+        let found = self.found.take();
+        self.rebuild(height, requests);
+        if let Some(at) = selected.and_then(find).and_then(|node| self.rows.iter().position(|row| row.node == node)) {
+            self.cursor.set(at, self.rows.len(), height);
+        }
+        if let Some(found) = found {
+            self.find(&found.text, requests);
+        }
+    }
+
     pub(crate) fn set_layer(&mut self, layer: usize, height: u16, requests: &mut Vec<Request>) {
         if self.layer != layer {
             self.layer = layer;

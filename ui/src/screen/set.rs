@@ -46,6 +46,8 @@ impl Place {
 /// All screens.
 pub(crate) struct Screens {
     pub(crate) at: Place,
+    /// Screens that were out of sight when something changed.
+    stale: Vec<Place>,
     images: Images,
     containers: Containers,
     volumes: Volumes,
@@ -56,6 +58,7 @@ impl Screens {
     pub(crate) fn new(select: Option<String>) -> Self {
         Self {
             at: Place::default(),
+            stale: Vec::new(),
             images: Images::new(select),
             containers: Containers::default(),
             volumes: Volumes::default(),
@@ -87,8 +90,18 @@ impl Screens {
     pub(crate) fn show(&mut self, place: Place, cx: &mut Context<'_>) {
         if self.at != place {
             self.at = place;
-            self.current_mut().open(cx);
+            let asked = self.current_mut().open(cx);
+            if self.stale.contains(&place) && !asked {
+                self.current_mut().changed(cx);
+            }
+            self.stale.retain(|other| *other != place);
         }
+    }
+
+    /// Something of the engine's changed: what is in sight asks again, the others when they come into sight.
+    pub(crate) fn changed(&mut self, cx: &mut Context<'_>) {
+        self.stale = Place::ALL.into_iter().filter(|place| *place != self.at).collect();
+        self.current_mut().changed(cx);
     }
 
     /// Shows a container that was just started, in its terminal if it has one.

@@ -137,9 +137,11 @@ impl EngineClient {
                 None => Kind::File { size: 0, disk: None },
             };
             let mode = stat.map_or(0, |stat| (stat.file_mode & 0o777) as u16);
+            let written = stat.and_then(|stat| stat.modification_time.as_deref().and_then(crate::size::parse_time));
+            let mtime = Time { seconds: written.unwrap_or(0), nanoseconds: 0 };
             let entry = |kind, mode| {
                 let path = change.path.trim_start_matches('/').as_bytes().into();
-                Entry { path, kind, mode, uid: 0, gid: 0, mtime: Time::default(), xattrs: Vec::new() }
+                Entry { path, kind, mode, uid: 0, gid: 0, mtime, xattrs: Vec::new() }
             };
             let removed = change.kind == ChangeType::_2;
             let added = if change.kind == ChangeType::_1 {

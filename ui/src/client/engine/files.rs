@@ -19,7 +19,7 @@ use tokio::task::block_in_place;
 use tokio_util::io::SyncIoBridge;
 
 use crate::client::EngineClient;
-use crate::client::engine::say;
+use crate::client::engine::{HELPER, say};
 use crate::client::file::NewFile;
 use crate::job::{Cancel, JobId, JobNews};
 
@@ -142,7 +142,7 @@ impl EngineClient {
         let body = ContainerCreateBody {
             image: Some(image),
             cmd: Some(vec!["true".into()]),
-            labels: Some([("outcrop.helper".to_owned(), volume.to_owned())].into()),
+            labels: Some([(HELPER.to_owned(), volume.to_owned())].into()),
             host_config: Some(HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() }),
             ..ContainerCreateBody::default()
         };

@@ -1,6 +1,6 @@
 //! Requests about volumes: the list, their sizes, and who used them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bollard::models::{ContainerSummary, EventMessage, Volume};
@@ -10,7 +10,7 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 
 use crate::client::EngineClient;
-use crate::client::engine::say;
+use crate::client::engine::{HELPER, say};
 use crate::message::Data;
 use crate::model::{Past, State, User, VolumeRow, short};
 
@@ -137,10 +137,12 @@ fn row(volume: &Volume, mut users: Vec<User>) -> VolumeRow {
 /// What events tell of volumes and containers that are gone.
 #[derive(Default)]
 struct Pasts {
-    /// The newest mount of each volume: which container, and when.
-    mounts: HashMap<String, (String, i64)>,
+    /// The mounts of each volume, the newest last: which container, and when.
+    mounts: HashMap<String, Vec<(String, i64)>>,
     /// Containers that were removed: name, image, when.
     removed: HashMap<String, (String, String, i64)>,
+    /// Containers that were made here only to copy files.
+    helpers: HashSet<String>,
 }
 
 impl Pasts {
@@ -151,7 +153,10 @@ impl Pasts {
         let (Some(id), time) = (actor.id.clone(), event.time.unwrap_or(0)) else { return };
         match event.action.as_deref() {
             Some("mount") => {
-                self.mounts.insert(id, (attribute("container"), time));
+                self.mounts.entry(id).or_default().push((attribute("container"), time));
+            }
+            Some("destroy") if !attribute(HELPER).is_empty() => {
+                self.helpers.insert(id);
             }
             Some("destroy") => {
                 let removed = (attribute("name"), attribute("image"), time);
@@ -162,7 +167,8 @@ impl Pasts {
     }
 
     fn finish(self) -> Vec<(String, Past)> {
-        let past = |(volume, (container, mounted)): (String, (String, i64))| {
+        let past = |(volume, mounts): (String, Vec<(String, i64)>)| {
+            let (container, mounted) = mounts.into_iter().rfind(|(container, _)| !self.helpers.contains(container))?;
             // One that is still there is known from the list.
             let (name, image, removed) = self.removed.get(&container)?;
             let name = if name.is_empty() { short(&container).to_owned() } else { name.clone() };
@@ -191,6 +197,8 @@ mod tests {
     fn tells_who_wrote_a_volume_and_when_it_went() {
         let mut pasts = Pasts::default();
         pasts.take(&event("mount", "db", &[("container", "c1")], 10));
+        pasts.take(&event("mount", "db", &[("container", "c3")], 15));
+        pasts.take(&event("destroy", "c3", &[("name", "quiet"), (HELPER, "db")], 16));
         pasts.take(&event("mount", "other", &[("container", "c2")], 20));
         pasts.take(&event("destroy", "c1", &[("name", "web"), ("image", "app1")], 30));
         pasts.take(&event("start", "c2", &[], 40));

@@ -48,12 +48,14 @@ impl Screen for Containers {
         self.filter.text()
     }
 
-    fn open(&mut self, cx: &mut Context<'_>) {
-        if !self.opened {
-            self.opened = true;
-            cx.log.add(&["ps", "-a"]);
-            cx.requests.push(Request::Containers);
+    fn open(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.opened {
+            return false;
         }
+        self.opened = true;
+        cx.log.add(&["ps", "-a"]);
+        cx.requests.push(Request::Containers);
+        true
     }
 
     fn changed(&mut self, cx: &mut Context<'_>) {
@@ -181,7 +183,7 @@ impl Containers {
         self.looks.clear();
         self.reading = Reading::Not;
         self.tally = Tally::default();
-        self.changes.set(None, None, cx);
+        self.changes.set(None, None, None, cx);
         self.logs.stop();
         self.processes = None;
         self.top = 0;
@@ -211,9 +213,18 @@ impl Containers {
         if let Reading::Ready(content) = &reading {
             self.tally = Tally::of(content);
             let top = content.tree.layers().saturating_sub(1);
-            self.changes.set(Some(content.clone()), Some(top), cx);
             // Only where the image's layers were read it is known which of them a path comes from.
-            self.changes.files.origins = (top > 0 && content.problems.is_empty()).then(|| self.looks.clone());
+            let layered = top > 0 && content.problems.is_empty();
+            if !layered {
+                self.tally.from.clear();
+                self.tally.only_metadata = 0;
+            }
+            let origins = layered.then(|| self.looks.clone());
+            if self.changes.content().is_some() {
+                self.changes.renew(content, top, origins, cx);
+            } else {
+                self.changes.set(Some(content.clone()), Some(top), origins, cx);
+            }
         }
         self.reading = reading;
     }

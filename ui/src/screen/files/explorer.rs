@@ -35,13 +35,34 @@ pub(crate) struct Explorer {
 }
 
 impl Explorer {
-    /// Shows what was read, or nothing.
-    pub(crate) fn set(&mut self, content: Option<Arc<Content>>, writable: Option<usize>, cx: &mut Context<'_>) {
+    /// Shows what was read, or nothing: all of it, or what a container's own layer changes. `origins` is how the layers below look,
+    /// where they were read.
+    pub(crate) fn set(
+        &mut self,
+        content: Option<Arc<Content>>,
+        writable: Option<usize>,
+        origins: Option<Vec<Stratum>>,
+        cx: &mut Context<'_>,
+    ) {
         self.writable = writable;
-        self.files.origins = None;
+        self.files.origins = origins;
         self.in_file = false;
         self.files.tab = if writable.is_some() { Tab::Layer } else { Tab::Whole };
         self.files.set_content(content, writable.unwrap_or(0), 20, cx.requests);
+        self.follow(cx);
+    }
+
+    /// Shows a newer state of the same, with the same folders open and the same path selected.
+    pub(crate) fn renew(
+        &mut self,
+        content: &Arc<Content>,
+        writable: usize,
+        origins: Option<Vec<Stratum>>,
+        cx: &mut Context<'_>,
+    ) {
+        self.writable = Some(writable);
+        self.files.origins = origins;
+        self.files.renew(content, writable, 20, cx.requests);
         self.follow(cx);
     }
 
@@ -249,7 +270,7 @@ impl Explorer {
             pane: &self.file,
             looks,
             writable: self.writable,
-            layered: self.writable.is_some(),
+            layered: self.files.origins.is_some(),
         })
     }
 

@@ -60,7 +60,7 @@ impl FileView<'_> {
                 return;
             }
             let mut at = x;
-            if let Some(layer) = swatch.filter(|_| self.layered) {
+            if let Some(layer) = *swatch {
                 draw_swatch(pen, x, y, self.looks.get(layer).copied());
                 at += 2;
             }

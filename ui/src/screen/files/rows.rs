@@ -55,6 +55,11 @@ impl Open {
         };
     }
 
+    /// Takes the folders over to another tree; those it does not have are let go.
+    pub(crate) fn map(&mut self, to: impl Fn(NodeId) -> Option<NodeId>) {
+        self.listed = self.listed.iter().filter_map(|node| to(*node)).collect();
+    }
+
     /// Whether making all lines anew is cheap enough to do at once.
     pub(crate) fn is_small(&self) -> bool {
         !self.all_but && self.listed.len() <= 200

@@ -45,11 +45,12 @@ impl Screen for Images {
         self.filter.text()
     }
 
-    fn open(&mut self, cx: &mut Context<'_>) {
+    fn open(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.loaded {
             cx.log.add(&["images"]);
             cx.requests.push(Request::List);
         }
+        !self.loaded
     }
 
     fn changed(&mut self, cx: &mut Context<'_>) {

@@ -20,6 +20,8 @@ use crate::size::plural;
 const BEFORE_READING: Duration = Duration::from_millis(150);
 /// How old sizes may be before a change has them measured again, in seconds: measuring walks every volume.
 const STALE: i64 = 30;
+/// How old they may be before a volume that has none has them measured again.
+const SOON: i64 = 3;
 
 impl Screen for Volumes {
     fn scope(&self) -> Scope {
@@ -43,14 +45,15 @@ impl Screen for Volumes {
         self.filter.text()
     }
 
-    fn open(&mut self, cx: &mut Context<'_>) {
-        if !self.opened {
-            self.opened = true;
-            cx.log.add(&["volume", "ls"]);
-            cx.requests.push(Request::Volumes);
-            cx.requests.push(Request::VolumePasts);
-            self.measure(cx);
+    fn open(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.opened {
+            return false;
         }
+        self.opened = true;
+        cx.log.add(&["volume", "ls"]);
+        cx.requests.extend([Request::Volumes, Request::VolumePasts]);
+        self.measure(cx);
+        true
     }
 
     fn changed(&mut self, cx: &mut Context<'_>) {
@@ -73,7 +76,13 @@ impl Screen for Volumes {
 
     fn data(&mut self, data: Data, cx: &mut Context<'_>) -> Option<Data> {
         match data {
-            Data::Volumes(rows) => self.set_rows(rows, cx.area),
+            Data::Volumes(rows) => {
+                self.set_rows(rows, cx.area);
+                let unknown = self.rows.iter().any(|row| self.sizes.of(&row.name).is_none());
+                if unknown && matches!(self.sizes, Sizes::Known(_, at) if cx.now - at > SOON) {
+                    self.measure(cx);
+                }
+            }
             Data::VolumeSizes(result) => {
                 self.sizes = match result {
                     Ok(sizes) => Sizes::Known(sizes.into_iter().collect(), cx.now),
@@ -116,7 +125,7 @@ impl Screen for Volumes {
         }
         self.reading = Reading::Not;
         self.written = None;
-        self.files.set(None, None, cx);
+        self.files.set(None, None, None, cx);
         if self.followed.is_some() {
             self.wait = generation();
             cx.requests.push(Request::Wait(BEFORE_READING, self.wait));
@@ -184,7 +193,7 @@ impl Volumes {
         self.reading_job = None;
         if let Reading::Ready(content) = &reading {
             self.written = newest(content);
-            self.files.set(Some(content.clone()), None, cx);
+            self.files.set(Some(content.clone()), None, None, cx);
         }
         self.reading = reading;
     }
