@@ -3,7 +3,7 @@
 mod frame;
 mod none;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
@@ -37,6 +37,8 @@ pub(crate) struct Setup {
     pub(crate) mouse: bool,
     pub(crate) save_to: std::path::PathBuf,
     pub(crate) select: Option<String>,
+    /// Seconds since 1970.
+    pub(crate) clock: fn() -> i64,
 }
 
 /// Everything on the screen.
@@ -130,7 +132,7 @@ impl App {
             popups: &mut self.popups,
             log: &mut self.log,
             area,
-            now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64),
+            now: (self.setup.clock)(),
             read_only: self.setup.connection.read_only.as_deref(),
             save_to: &self.setup.save_to,
             notice: &mut self.notice,
@@ -154,6 +156,8 @@ impl App {
             Message::Paste(text) => self.paste(&text),
             Message::Resize(width, height) => {
                 self.area = Rect::new(0, 0, width, height);
+                // What follows from the room: a program in a terminal is told its size.
+                self.with(|_, _| ());
                 true
             }
             Message::Data(data) => self.data(data),

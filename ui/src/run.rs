@@ -4,7 +4,7 @@ use std::io::{self, Stdout, Write};
 use std::mem::ManuallyDrop;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event, EventStream,
@@ -62,6 +62,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
         mouse: options.mouse,
         save_to: options.save_to,
         select: options.select,
+        clock: || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64),
     });
     let tty = Tty::enter(options.mouse)?;
     let terminal = ManuallyDrop::new(Terminal::new(CrosstermBackend::new(io::stdout()))?);

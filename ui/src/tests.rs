@@ -1,10 +1,14 @@
 //! The screens, driven by keys, over a real archive.
 
+mod containers;
 mod fixture;
 mod keys;
+mod launch;
+mod objects;
 mod plain;
 mod screens;
 mod speed;
+mod volumes;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::Terminal;
@@ -16,7 +20,7 @@ use crate::app::{App, Setup};
 use crate::client::content::Reader;
 use crate::client::{ArchiveClient, Out};
 use crate::keymap::{Chord, Keymap};
-use crate::message::{Message, Request};
+use crate::message::{Data, Message, Request};
 use crate::options::{Connection, Kind, Tried};
 use crate::pen::Look;
 use crate::safe_text::Charset;
@@ -42,9 +46,14 @@ struct Kit {
     size: (u16, u16),
     level: Level,
     charset: Charset,
+    /// Whether an engine is there whose answers the test gives.
+    engine: bool,
 }
 
-const COLOUR: Kit = Kit { size: (120, 40), level: Level::True, charset: Charset::Unicode };
+const COLOUR: Kit = Kit { size: (120, 40), level: Level::True, charset: Charset::Unicode, engine: false };
+
+/// What the clock says in tests.
+const NOW: i64 = 1_795_460_400;
 
 impl Screen {
     fn open(images: Option<&[Image<'_>]>, kit: Kit) -> Self {
@@ -55,7 +64,7 @@ impl Screen {
         let theme = Theme::new(kit.level, false, None).expect("is valid");
         let app = App::new(Setup {
             connection: Connection { kind: Kind::Docker, place: "images.tar".into(), ..Connection::default() },
-            connected: path.is_some(),
+            connected: path.is_some() || kit.engine,
             tried: vec![Tried {
                 place: "unix:///run/docker.sock".into(),
                 why: "default socket".into(),
@@ -67,6 +76,7 @@ impl Screen {
             mouse: true,
             save_to: folder.path().to_owned(),
             select: None,
+            clock: || NOW,
         });
         let terminal = Terminal::new(TestBackend::new(kit.size.0, kit.size.1)).expect("never fails");
         let archive = path.map(|path| ArchiveClient::new(path, reader.clone()));
@@ -129,6 +139,18 @@ impl Screen {
             self.take(Message::Key(chord.event()));
         }
         self
+    }
+
+    /// Gives an answer of the engine.
+    fn give(&mut self, data: Data) -> &mut Self {
+        self.take(Message::Data(data));
+        self
+    }
+
+    /// What was asked for since the last look.
+    fn asked(&mut self) -> String {
+        let asked = std::mem::take(&mut self.sent);
+        asked.iter().map(|request| format!("{request:?}\n")).collect()
     }
 
     fn mouse(&mut self, event: MouseEvent) {

@@ -188,17 +188,19 @@ impl Containers {
     fn logs_title(&self, look: &crate::pen::Look) -> String {
         let logs = &self.logs;
         let dot = look.sign(Sign::Separator);
-        let mut out = match (&logs.end, logs.paused) {
-            (Some(why), _) => format!("{dot}{why}"),
-            (None, true) => format!("{dot}paused, end follows it"),
-            (None, false) => format!("{dot}following"),
-        };
-        if logs.gone > 0 {
-            out = format!("{out}{dot}{} older lines let go", count(logs.gone as u64));
-        }
+        let mut out = String::new();
         if !logs.search.is_empty() {
             let found = if logs.found.is_some() { "" } else { ": nothing" };
-            out = format!("{out}{dot}/{}{found}", logs.search);
+            out = format!("{dot}/{}{found}", logs.search);
+        }
+        out.push_str(dot);
+        out.push_str(match (&logs.end, logs.paused) {
+            (Some(why), _) => why,
+            (None, true) => "paused",
+            (None, false) => "following",
+        });
+        if logs.gone > 0 {
+            out = format!("{out}{dot}{} older lines let go", count(logs.gone as u64));
         }
         out
     }

@@ -25,7 +25,7 @@ impl Containers {
         let room = inner.height;
         let surface = match room {
             0..5 => 1,
-            5..12 => 2,
+            5..9 => 2,
             _ if usize::from(room) > layers + 8 => 5,
             _ => 3,
         };

@@ -63,6 +63,7 @@ impl Explorer {
         self.writable = Some(writable);
         self.files.origins = origins;
         self.files.renew(content, writable, 20, cx.requests);
+        self.file.node = None;
         self.follow(cx);
     }
 
