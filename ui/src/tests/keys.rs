@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent,
 
 use super::fixture::{FAMILY, HOSTILE};
 use super::{COLOUR, Kit, Screen, is_clean};
-use crate::message::Message;
+use crate::message::{Data, Message};
 use crate::safe_text::Charset;
 use crate::theme::Level;
 
@@ -60,8 +60,26 @@ fn event(random: &mut Random, size: (u16, u16)) -> Message {
 }
 
 fn wander(images: &[super::fixture::Image<'_>], kit: Kit, seed: u64, steps: u32) {
+    stroll(Screen::open(Some(images), kit), kit, seed, steps);
+}
+
+/// An engine with containers and volumes, each screen seen.
+fn engine(kit: Kit) -> Screen {
+    use super::objects::{changes, containers, detail, ground, id, pasts, sizes, volume_content, volumes};
+    let mut screen = Screen::open(None, Kit { engine: true, ..kit });
+    screen.keys("3").give(Data::Volumes(Ok(volumes()))).give(Data::VolumeSizes(Ok(sizes())));
+    let reading = volume_content(&screen);
+    screen.give(Data::VolumePasts(pasts())).give(Data::VolumeContent { volume: "db".into(), reading });
+    screen.keys("2").give(Data::Containers(Ok(containers()))).give(Data::Container(Box::new(detail(1))));
+    let reading = changes(&screen);
+    screen.give(Data::Changes { container: id(1), reading }).keys("+");
+    let ground = ground(&screen, true);
+    screen.give(ground);
+    screen
+}
+
+fn stroll(mut screen: Screen, kit: Kit, seed: u64, steps: u32) {
     let mut random = Random(seed);
-    let mut screen = Screen::open(Some(images), kit);
     let mut size = kit.size;
     for step in 0..steps {
         if random.below(40) == 0 {
@@ -83,5 +101,14 @@ fn random_keys_never_panic() {
         wander(FAMILY, COLOUR, seed, 150);
         wander(HOSTILE, COLOUR, seed, 150);
         wander(HOSTILE, Kit { level: Level::None, charset: Charset::Ascii, ..COLOUR }, seed, 100);
+    }
+}
+
+#[test]
+fn random_keys_never_panic_on_containers_and_volumes() {
+    for seed in [0x9e37_79b9, 0x1234_5678_9abc, 42, 7, 99] {
+        stroll(engine(COLOUR), COLOUR, seed, 250);
+        let kit = Kit { level: Level::None, charset: Charset::Ascii, size: (80, 24), ..COLOUR };
+        stroll(engine(kit), kit, seed, 150);
     }
 }

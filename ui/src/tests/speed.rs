@@ -70,3 +70,42 @@ fn measured_no_key_takes_longer_than_a_frame() {
     eprintln!("slowest key: {} in {:?}", worst.1, worst.0);
     assert!(worst.0 <= bound, "{} took {:?}", worst.1, worst.0);
 }
+
+/// A screen on a thousand containers, each with a volume.
+fn many() -> Screen {
+    use super::objects::{container, detail, id, mounts, volumes};
+    let mut screen = Screen::open(None, Kit { size: (200, 60), engine: true, ..COLOUR });
+    let rows = (1..=1000).map(|n| {
+        let state = crate::model::State::parse(["running", "exited", "created"][n % 3]);
+        let mut row = container(n, &format!("container-{n}-of-a-project"), state, "Up 4 minutes");
+        row.mounts = mounts();
+        row
+    });
+    screen.keys("2").give(Data::Containers(Ok(rows.collect())));
+    screen.give(Data::Container(Box::new(detail(1))));
+    let rows = (0..1000).map(|n| {
+        let mut row = volumes().swap_remove(0);
+        row.name = format!("volume-{n}");
+        row.users.iter_mut().for_each(|user| user.id = id(n));
+        row
+    });
+    screen.keys("3").give(Data::Volumes(Ok(rows.collect())));
+    let sizes = (0..1000).map(|n| (format!("volume-{n}"), n * 7919 % 100_000));
+    screen.give(Data::VolumeSizes(Ok(sizes.collect())));
+    screen
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p outcrop-ui -- --ignored measured --nocapture"]
+fn measured_no_key_takes_longer_than_a_frame_on_a_thousand_containers_and_volumes() {
+    let bound = Duration::from_millis(16);
+    let mut screen = many();
+    let keys = "2 j j G k g pagedown / c 9 9 enter S n S i S r esc o o space ctrl-a esc enter ] ] ] ] ] ] [ tab tab z z \
+                3 j G g / 7 7 esc S s S u S n enter tab esc space ctrl-a esc P n esc 1 2 3";
+    let mut worst = (Duration::ZERO, "");
+    for key in keys.split_whitespace() {
+        worst = worst.max((cost(&mut screen, key), key));
+    }
+    eprintln!("slowest key: {} in {:?}", worst.1, worst.0);
+    assert!(worst.0 <= bound, "{} took {:?}", worst.1, worst.0);
+}
