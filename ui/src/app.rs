@@ -1,6 +1,7 @@
 //! The whole: frame, screens, popups, jobs. Messages come in, requests go out, drawing changes nothing.
 
 mod frame;
+mod hints;
 mod none;
 
 use std::time::Duration;
@@ -345,16 +346,7 @@ impl App {
                 }
                 None => self.notice = Some(("no job runs".into(), Role::Dim)),
             },
-            Action::Mouse => {
-                self.setup.mouse = !self.setup.mouse;
-                let text = if self.setup.mouse {
-                    "the mouse works here again"
-                } else {
-                    "the mouse selects text; m takes it back"
-                };
-                self.notice = Some((text.into(), Role::Text));
-                self.requests.push(Request::Mouse(self.setup.mouse));
-            }
+            Action::Mouse => self.switch_mouse(),
             Action::Units => {
                 let units = &mut self.setup.look.units;
                 *units = if *units == Units::Decimal { Units::Binary } else { Units::Decimal };
@@ -376,6 +368,14 @@ impl App {
                 }
             }),
         }
+    }
+
+    fn switch_mouse(&mut self) {
+        self.setup.mouse = !self.setup.mouse;
+        let text =
+            if self.setup.mouse { "the mouse works here again" } else { "the mouse selects text; m takes it back" };
+        self.notice = Some((text.into(), Role::Text));
+        self.requests.push(Request::Mouse(self.setup.mouse));
     }
 
     fn help(&self) -> Text {

@@ -54,7 +54,6 @@ impl Look {
         let (unicode, ascii) = match sign {
             Sign::Open => ("▾", "v"),
             Sign::Cursor | Sign::Closed => ("▸", ">"),
-            Sign::Marked => ("●", "*"),
             Sign::Ellipsis => ("…", ".."),
             Sign::Separator => (" · ", " - "),
             Sign::Full => ("█", "#"),
@@ -64,7 +63,7 @@ impl Look {
             Sign::Wave => ("≈", "~"),
             Sign::Dash => ("┄", "-"),
             Sign::Up => ("▲", "^"),
-            Sign::On => ("●", "*"),
+            Sign::Marked | Sign::On => ("●", "*"),
             Sign::Off => ("○", "o"),
         };
         if self.unicode() { unicode } else { ascii }

@@ -150,7 +150,7 @@ impl Screen {
     /// What was asked for since the last look.
     fn asked(&mut self) -> String {
         let asked = std::mem::take(&mut self.sent);
-        asked.iter().map(|request| format!("{request:?}\n")).collect()
+        asked.iter().fold(String::new(), |all, request| format!("{all}{request:?}\n"))
     }
 
     fn mouse(&mut self, event: MouseEvent) {

@@ -219,9 +219,8 @@ impl Theme {
     /// A style that a log or a program chose, as far as the terminal has its colours.
     pub(crate) fn foreign(&self, style: Style) -> Style {
         let shown = |colour: Color| match (self.level, colour) {
-            (Level::None, _) => None,
+            (Level::None, _) | (Level::Sixteen, Color::Rgb(..)) => None,
             (Level::Sixteen, Color::Indexed(index)) => (index < 16).then_some(colour),
-            (Level::Sixteen, Color::Rgb(..)) => None,
             (Level::Indexed, Color::Rgb(r, g, b)) => Some(Color::Indexed(nearest((r, g, b)))),
             _ => Some(colour),
         };

@@ -6,8 +6,8 @@ use ratatui::layout::Rect;
 
 use crate::action::Action;
 use crate::app::App;
+use crate::app::hints::hints;
 use crate::job::Job;
-use crate::keymap::Scope;
 use crate::pen::{Pen, Sign};
 use crate::screen::Place;
 use crate::theme::Role;
@@ -151,80 +151,4 @@ fn draw_job(pen: &mut Pen<'_>, area: Rect, y: u16, job: &Job, running: usize, ke
     at += pen.text(at, y, 30, &tail, dim);
     pen.text(at, y, 8, &key, accent);
     x
-}
-
-/// What the bottom line shows of a pane's keys, the most useful first.
-fn hints(scope: Scope, connected: bool) -> &'static [Action] {
-    use Action as A;
-    if !connected {
-        return &[A::Open, A::Help, A::Quit];
-    }
-    match scope {
-        Scope::Images => &[
-            A::Open,
-            A::New,
-            A::Mark,
-            A::Compare,
-            A::Waste,
-            A::Remove,
-            A::Tag,
-            A::Load,
-            A::Save,
-            A::Filter,
-            A::Palette,
-            A::Help,
-            A::Quit,
-        ],
-        Scope::Strata => &[A::Open, A::Waste, A::Compare, A::Copy, A::Inspect, A::NextPane, A::Palette, A::Help],
-        Scope::Files => &[
-            A::Open,
-            A::NextTab,
-            A::OnlyChanged,
-            A::Sort,
-            A::Filter,
-            A::Diff,
-            A::Save,
-            A::ExpandAll,
-            A::Palette,
-            A::Help,
-        ],
-        Scope::File => &[A::Down, A::Diff, A::Save, A::Follow, A::Copy, A::Back, A::Palette, A::Help],
-        Scope::Waste => &[A::Open, A::NextTab, A::Diff, A::Save, A::Follow, A::Copy, A::Back, A::Palette, A::Help],
-        Scope::Containers => &[
-            A::Open,
-            A::New,
-            A::Shell,
-            A::Logs,
-            A::Start,
-            A::Stop,
-            A::Remove,
-            A::CopyFiles,
-            A::Commit,
-            A::Filter,
-            A::Palette,
-            A::Help,
-        ],
-        Scope::Changes => {
-            &[A::NextTab, A::Open, A::Diff, A::Save, A::Filter, A::Shell, A::Logs, A::Palette, A::Help, A::Back]
-        }
-        Scope::Terminal => &[A::Open, A::Attach, A::NextTab, A::Start, A::Back, A::Palette, A::Help],
-        Scope::Logs => &[A::Filter, A::NextMatch, A::Mark, A::Bottom, A::NextTab, A::Back, A::Palette, A::Help],
-        Scope::Container => &[A::NextTab, A::PreviousTab, A::Down, A::Shell, A::Logs, A::Back, A::Palette, A::Help],
-        Scope::Volumes => &[
-            A::Open,
-            A::New,
-            A::Mark,
-            A::Clone,
-            A::Save,
-            A::Load,
-            A::Remove,
-            A::Prune,
-            A::Sort,
-            A::Filter,
-            A::Palette,
-            A::Help,
-        ],
-        Scope::Volume => &[A::Open, A::Filter, A::Save, A::Sort, A::ExpandAll, A::Back, A::Palette, A::Help],
-        _ => &[A::Down, A::Back, A::Palette, A::Help],
-    }
 }

@@ -4,6 +4,7 @@ mod changes;
 mod containers;
 mod files;
 mod launch;
+mod listed;
 mod terminal;
 mod volumes;
 mod work;
@@ -37,6 +38,9 @@ const HELPER: &str = "outcrop.helper";
 /// How many images are looked at side by side.
 const SIDE_BY_SIDE: usize = 6;
 
+/// An image, by ID, and its layers.
+type Base = (String, Arc<dyn LayerSource>);
+
 /// Speaks with one engine.
 #[derive(Clone)]
 pub(crate) struct EngineClient {
@@ -45,7 +49,7 @@ pub(crate) struct EngineClient {
     reader: Reader,
     local: bool,
     /// Images whose layers were read for a container, the newest last.
-    bases: Arc<Mutex<Vec<(String, Arc<dyn LayerSource>)>>>,
+    bases: Arc<Mutex<Vec<Base>>>,
 }
 
 impl EngineClient {

@@ -121,7 +121,7 @@ pub(crate) fn memory(text: &str) -> Option<u64> {
         _ => return None,
     };
     let bytes = number * f64::from(shift).exp2();
-    (bytes >= 0.0 && bytes < 9.2e18).then_some(bytes as u64)
+    (0.0..9.2e18).contains(&bytes).then_some(bytes as u64)
 }
 
 /// The least memory an engine gives a container, in bytes.

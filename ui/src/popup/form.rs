@@ -49,13 +49,12 @@ impl Form {
         match key.code {
             KeyCode::Esc => return Outcome::Closes,
             KeyCode::Enter if self.at == last || key.modifiers.contains(KeyModifiers::CONTROL) => {
-                match self.fields.iter().position(|field| (field.check)(field.edit.text()).is_some()) {
-                    Some(wrong) => self.at = wrong,
-                    None => {
-                        let texts = self.fields.iter().map(|field| field.edit.text().trim().to_owned()).collect();
-                        return Outcome::Filled(self.purpose, texts);
-                    }
-                }
+                let wrong = self.fields.iter().position(|field| (field.check)(field.edit.text()).is_some());
+                let Some(wrong) = wrong else {
+                    let texts = self.fields.iter().map(|field| field.edit.text().trim().to_owned()).collect();
+                    return Outcome::Filled(self.purpose, texts);
+                };
+                self.at = wrong;
             }
             KeyCode::Enter | KeyCode::Tab | KeyCode::Down => self.at = if self.at == last { 0 } else { self.at + 1 },
             KeyCode::BackTab | KeyCode::Up => self.at = self.at.checked_sub(1).unwrap_or(last),

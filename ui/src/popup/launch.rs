@@ -283,6 +283,7 @@ impl LaunchForm {
         let text = self.fields.text(field);
         match field {
             Field::Image if text.is_empty() => Some("which image?".into()),
+            Field::Memory | Field::Cpus if text.is_empty() => None,
             Field::Image | Field::User => None,
             Field::Name => check::name(text, self.ground.as_ref().map_or(&[], |ground| &ground.containers)),
             Field::Command => words::split(text).is_none().then(|| "a quote has no end".into()),
@@ -291,13 +292,11 @@ impl LaunchForm {
                 (!text.is_empty() && !text.starts_with('/')).then(|| "an absolute path, from / on".into())
             }
             Field::Network => self.network_problem(text),
-            Field::Memory if text.is_empty() => None,
             Field::Memory => match check::memory(text) {
                 None => Some("a size such as 64m or 1.5g".into()),
                 Some(bytes) if bytes < check::LEAST_MEMORY => Some("6m is the least an engine takes".into()),
                 Some(_) => None,
             },
-            Field::Cpus if text.is_empty() => None,
             Field::Cpus => check::cpus(text).is_none().then(|| "a number such as 0.5 or 2".into()),
             Field::Ports => check::ports(text).err(),
         }

@@ -105,7 +105,7 @@ fn logs_follow_pause_and_are_searched() {
         _ => None,
     });
     let generation = generation.expect("the log was asked for");
-    let lines: String = (0..200).map(|n| format!("\u{1b}[32mline-{n}\u{1b}[0m\u{1b}[2J\n")).collect();
+    let lines: String = (0..200).fold(String::new(), |all, n| format!("{all}\u{1b}[32mline-{n}\u{1b}[0m\u{1b}[2J\n"));
     screen.give(Data::Logs { generation, bytes: lines.into_bytes(), end: None });
     let text = screen.text();
     assert!(text.contains("line-199") && text.contains("following") && !text.contains("[2J"), "{text}");

@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bollard::Docker;
-use bollard::models::ChangeType;
-use bollard::query_parameters::{ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
+use futures_util::TryStreamExt;
 use outcrop_layers::config::ImageConfig;
 use outcrop_layers::digest::{ChainId, DiffId, Digest};
-use outcrop_layers::entry::{Entry, Kind, Time};
 use outcrop_layers::index::{IndexBuilder, LayerIndex};
 use outcrop_layers::source::data_root::DataRoot;
 use outcrop_layers::source::stack::Stack;
@@ -21,15 +19,10 @@ use tokio::task::spawn_blocking;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use crate::client::EngineClient;
-use crate::client::engine::say;
 use crate::content::Reading;
 use crate::job::{Cancel, JobId, JobNews};
 use crate::message::Data;
 
-/// Most paths that are asked about one by one.
-const MOST_ASKED: usize = 1000;
-/// How many are asked about side by side.
-const SIDE_BY_SIDE: usize = 8;
 /// Most bytes of a file that are fetched to be looked at.
 const MOST_FETCHED: u64 = 64 << 20;
 
@@ -97,81 +90,6 @@ impl EngineClient {
         })
     }
 
-    /// What the API tells: paths, and whether they are new, changed or gone; bytes of each are asked for.
-    async fn changes_by_api(&self, job: JobId, cancel: &Cancel, container: &str, why: &str) -> Reading {
-        let changes = match self.docker.container_changes(container).await {
-            Ok(changes) => changes.unwrap_or_default(),
-            Err(error) => return Reading::Failed(format!("cannot list what it changed: {}", say(&error))),
-        };
-        let folder = |path: &str| {
-            let inside = format!("{path}/");
-            changes.iter().any(|change| change.path.starts_with(&inside))
-        };
-        let asked: Vec<String> = changes
-            .iter()
-            .filter(|change| change.kind != ChangeType::_2 && !folder(&change.path))
-            .map(|change| change.path.clone())
-            .collect();
-        let total = asked.len().min(MOST_ASKED) as u64;
-        let stats = stream::iter(asked.into_iter().take(MOST_ASKED).enumerate()).map(|(at, path)| async move {
-            let options = ContainerArchiveInfoOptionsBuilder::default().path(&path).build();
-            let stat = self.docker.get_container_archive_info(container, Some(options)).await.ok();
-            self.out.job(job, JobNews::Progress { done: at as u64, total, what: None });
-            (path, stat)
-        });
-        let stats: std::collections::HashMap<_, _> = stats.buffer_unordered(SIDE_BY_SIDE).collect().await;
-        if cancel.is_cancelled() {
-            return Reading::Failed("cancelled".into());
-        }
-        let (mut below, mut top) = (IndexBuilder::new(), IndexBuilder::new());
-        for change in &changes {
-            let stat = stats.get(&change.path).and_then(Option::as_ref);
-            let kind = match stat {
-                _ if folder(&change.path) => Kind::Directory { opaque: false },
-                // Go's own bits of a file's mode.
-                Some(stat) if stat.file_mode & 1 << 31 != 0 => Kind::Directory { opaque: false },
-                Some(stat) if stat.file_mode & 1 << 27 != 0 => {
-                    Kind::Symlink { target: stat.link_target.clone().into_bytes().into() }
-                }
-                Some(stat) => Kind::File { size: u64::try_from(stat.size).unwrap_or(0), disk: None },
-                None => Kind::File { size: 0, disk: None },
-            };
-            let mode = stat.map_or(0, |stat| (stat.file_mode & 0o777) as u16);
-            let written = stat.and_then(|stat| stat.modification_time.as_deref().and_then(crate::size::parse_time));
-            let mtime = Time { seconds: written.unwrap_or(0), nanoseconds: 0 };
-            let entry = |kind, mode| {
-                let path = change.path.trim_start_matches('/').as_bytes().into();
-                Entry { path, kind, mode, uid: 0, gid: 0, mtime, xattrs: Vec::new() }
-            };
-            let removed = change.kind == ChangeType::_2;
-            let added = if change.kind == ChangeType::_1 {
-                top.entry(&entry(kind, mode))
-            } else {
-                // What was there before is only known to have been there.
-                let was = if kind.is_directory() { kind.clone() } else { Kind::File { size: 0, disk: None } };
-                below
-                    .entry(&entry(was, 0))
-                    .and_then(|()| top.entry(&entry(if removed { Kind::Whiteout } else { kind }, mode)))
-            };
-            if let Err(error) = added {
-                return Reading::Failed(error.to_string());
-            }
-        }
-        let indexes = vec![Arc::new(below.finish()), Arc::new(top.finish())];
-        let source = Arc::new(Remote::new(self.docker.clone(), container, "/", indexes));
-        let (this, cancel, id) = (self.clone(), cancel.clone(), container.to_owned());
-        let more = changes.len().saturating_sub(MOST_ASKED);
-        let why = if more > 0 { format!("{why}; bytes of {more} paths are not known") } else { why.to_owned() };
-        let read = spawn_blocking(move || this.reader.tree(job, &cancel, &id, source, false));
-        match read.await.map_err(|error| error.to_string()).and_then(|read| read) {
-            Ok(mut content) => {
-                content.problems.push(format!("as the engine lists it: {why}"));
-                Reading::Ready(Arc::new(content))
-            }
-            Err(why) => Reading::Failed(why),
-        }
-    }
-
     pub(super) async fn volume_content(
         &self,
         job: JobId,
@@ -230,7 +148,7 @@ fn download(docker: &Docker, container: &str, path: &str) -> impl Read + use<> {
 }
 
 /// Layers whose files are fetched from a container, one by one.
-struct Remote {
+pub(super) struct Remote {
     docker: Docker,
     handle: Handle,
     container: String,
@@ -242,7 +160,7 @@ struct Remote {
 }
 
 impl Remote {
-    fn new(docker: Docker, container: &str, below: &str, indexes: Vec<Arc<LayerIndex>>) -> Self {
+    pub(super) fn new(docker: Docker, container: &str, below: &str, indexes: Vec<Arc<LayerIndex>>) -> Self {
         let stand_in = Digest::of(container.as_bytes());
         let layer = LayerInfo {
             diff_id: DiffId(stand_in),

@@ -127,7 +127,7 @@ fn row(container: ContainerSummary) -> ContainerRow {
 
 fn mount(point: MountPoint) -> MountRow {
     MountRow {
-        kind: point.typ.map(|kind| kind.to_string()).unwrap_or_default(),
+        kind: point.typ.unwrap_or_default(),
         name: point.name.unwrap_or_default(),
         source: point.source.unwrap_or_default(),
         target: point.destination.unwrap_or_default(),

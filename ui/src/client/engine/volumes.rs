@@ -61,8 +61,7 @@ impl EngineClient {
     }
 
     async fn measured_anew(&self) -> Result<Vec<(String, u64)>, String> {
-        let options =
-            DataUsageOptions { _type: Some(vec!["volume".to_owned()]), verbose: true, ..DataUsageOptions::default() };
+        let options = DataUsageOptions { _type: Some(vec!["volume".to_owned()]), verbose: true };
         let usage = self.docker.df(Some(options)).await;
         let usage = usage.map_err(|error| format!("the engine did not measure: {}", say(&error)))?;
         let items = usage.volume_usage.and_then(|volumes| volumes.items).unwrap_or_default();
@@ -97,7 +96,7 @@ fn users(containers: Vec<ContainerSummary>) -> HashMap<String, Vec<User>> {
         let name = names.first().map_or("", |name| name.trim_start_matches('/')).to_owned();
         let state = State::parse(&container.state.map(|state| state.to_string()).unwrap_or_default());
         for mount in container.mounts.unwrap_or_default() {
-            if mount.typ.is_none_or(|kind| kind.to_string() != "volume") {
+            if mount.typ.is_none_or(|kind| kind != "volume") {
                 continue;
             }
             let Some(volume) = mount.name.filter(|name| !name.is_empty()) else { continue };

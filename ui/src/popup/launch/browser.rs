@@ -40,8 +40,8 @@ impl Browser {
         }
     }
 
-    fn go(&mut self, path: String) {
-        *self = Self::new(&path);
+    fn go(&mut self, path: &str) {
+        *self = Self::new(path);
     }
 
     fn inside(&self, name: &str) -> String {
@@ -58,7 +58,7 @@ impl Browser {
             }
             KeyCode::Enter | KeyCode::Right | KeyCode::Char('l') => {
                 match selected {
-                    Some((name, true)) => self.go(self.inside(&name)),
+                    Some((name, true)) => self.go(&self.inside(&name)),
                     Some((name, false)) if key.code == KeyCode::Enter => return Step::Takes(self.inside(&name)),
                     _ => {}
                 }
@@ -66,7 +66,7 @@ impl Browser {
             }
             KeyCode::Left | KeyCode::Backspace | KeyCode::Char('h') => {
                 let above = folder_of(self.path.trim_end_matches('/')).to_owned();
-                self.go(above);
+                self.go(&above);
                 return Step::Stays;
             }
             KeyCode::Up | KeyCode::Char('k') => Action::Up,

@@ -143,12 +143,10 @@ impl Editor {
                 return Step::Browses(if text.starts_with('/') { folder_of(text).to_owned() } else { "/".into() });
             }
             KeyCode::Enter if self.line == Line::Options || ctrl => return Step::Done,
-            KeyCode::Enter | KeyCode::Tab => self.go(1),
-            KeyCode::BackTab => self.go(-1),
             KeyCode::Down if !proposals.is_empty() && self.picked + 1 < proposals.len() => self.picked += 1,
             KeyCode::Up if !proposals.is_empty() && self.picked > 0 => self.picked -= 1,
-            KeyCode::Down => self.go(1),
-            KeyCode::Up => self.go(-1),
+            KeyCode::Enter | KeyCode::Tab | KeyCode::Down => self.go(1),
+            KeyCode::BackTab | KeyCode::Up => self.go(-1),
             KeyCode::Right if self.at_end() && !proposals.is_empty() => {
                 let proposal = proposals[self.picked.min(proposals.len() - 1)].clone();
                 if let Some(edit) = self.edit_mut() {

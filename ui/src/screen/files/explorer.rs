@@ -293,12 +293,11 @@ impl Explorer {
         if file.width == 0 {
             return;
         }
-        match self.view(looks) {
-            Some(view) => view.draw(pen, file, focused && self.in_file),
-            None => {
-                let head = pen.look.style(Role::Strong);
-                pen.frame(file, &[("File", head)], focused && self.in_file);
-            }
+        if let Some(view) = self.view(looks) {
+            view.draw(pen, file, focused && self.in_file);
+        } else {
+            let head = pen.look.style(Role::Strong);
+            pen.frame(file, &[("File", head)], focused && self.in_file);
         }
     }
 

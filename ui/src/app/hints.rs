@@ -1,0 +1,81 @@
+//! What the bottom line shows of a pane's keys, the most useful first.
+
+use crate::action::Action as A;
+use crate::keymap::Scope;
+
+const IMAGES: &[A] = &[
+    A::Open,
+    A::New,
+    A::Mark,
+    A::Compare,
+    A::Waste,
+    A::Remove,
+    A::Tag,
+    A::Load,
+    A::Save,
+    A::Filter,
+    A::Palette,
+    A::Help,
+    A::Quit,
+];
+const STRATA: &[A] = &[A::Open, A::Waste, A::Compare, A::Copy, A::Inspect, A::NextPane, A::Palette, A::Help];
+const FILES: &[A] =
+    &[A::Open, A::NextTab, A::OnlyChanged, A::Sort, A::Filter, A::Diff, A::Save, A::ExpandAll, A::Palette, A::Help];
+const FILE: &[A] = &[A::Down, A::Diff, A::Save, A::Follow, A::Copy, A::Back, A::Palette, A::Help];
+const WASTE: &[A] = &[A::Open, A::NextTab, A::Diff, A::Save, A::Follow, A::Copy, A::Back, A::Palette, A::Help];
+const CONTAINERS: &[A] = &[
+    A::Open,
+    A::New,
+    A::Shell,
+    A::Logs,
+    A::Start,
+    A::Stop,
+    A::Remove,
+    A::CopyFiles,
+    A::Commit,
+    A::Filter,
+    A::Palette,
+    A::Help,
+];
+const CHANGES: &[A] =
+    &[A::NextTab, A::Open, A::Diff, A::Save, A::Filter, A::Shell, A::Logs, A::Palette, A::Help, A::Back];
+const TERMINAL: &[A] = &[A::Open, A::Attach, A::NextTab, A::Start, A::Back, A::Palette, A::Help];
+const LOGS: &[A] = &[A::Filter, A::NextMatch, A::Mark, A::Bottom, A::NextTab, A::Back, A::Palette, A::Help];
+const CONTAINER: &[A] = &[A::NextTab, A::PreviousTab, A::Down, A::Shell, A::Logs, A::Back, A::Palette, A::Help];
+const VOLUMES: &[A] = &[
+    A::Open,
+    A::New,
+    A::Mark,
+    A::Clone,
+    A::Save,
+    A::Load,
+    A::Remove,
+    A::Prune,
+    A::Sort,
+    A::Filter,
+    A::Palette,
+    A::Help,
+];
+const VOLUME: &[A] = &[A::Open, A::Filter, A::Save, A::Sort, A::ExpandAll, A::Back, A::Palette, A::Help];
+
+/// The keys worth a place in the bottom line.
+pub(super) fn hints(scope: Scope, connected: bool) -> &'static [A] {
+    if !connected {
+        return &[A::Open, A::Help, A::Quit];
+    }
+    match scope {
+        Scope::Images => IMAGES,
+        Scope::Strata => STRATA,
+        Scope::Files => FILES,
+        Scope::File => FILE,
+        Scope::Waste => WASTE,
+        Scope::Containers => CONTAINERS,
+        Scope::Changes => CHANGES,
+        Scope::Terminal => TERMINAL,
+        Scope::Logs => LOGS,
+        Scope::Container => CONTAINER,
+        Scope::Volumes => VOLUMES,
+        Scope::Volume => VOLUME,
+        _ => &[A::Down, A::Back, A::Palette, A::Help],
+    }
+}
