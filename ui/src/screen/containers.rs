@@ -122,6 +122,8 @@ pub(crate) struct Containers {
     /// The container the panes were last brought in step with.
     followed: Option<String>,
     wait: u64,
+    /// The newest wait before the list is asked for again, because what it says of time has passed.
+    ageing: u64,
     detail: Option<ContainerDetail>,
     looks: Vec<Stratum>,
     changes: Explorer,
@@ -130,8 +132,10 @@ pub(crate) struct Containers {
     tally: Tally,
     logs: Logs,
     processes: Option<Result<Processes, String>>,
-    /// Terminals that are open, by container.
-    sessions: HashMap<String, Session>,
+    /// Terminals that are open, by container: on its own program, or on a shell beside it.
+    sessions: HashMap<(String, bool), Session>,
+    /// Whether the shell is the one that is seen where both are open.
+    shell_in_front: bool,
     /// First line seen of a text.
     top: usize,
 }
@@ -170,7 +174,7 @@ impl Containers {
         };
         let there: BTreeSet<&str> = self.rows.iter().map(|row| row.id.as_str()).collect();
         self.marks.retain(|id| there.contains(id.as_str()));
-        self.sessions.retain(|id, _| there.contains(id.as_str()));
+        self.sessions.retain(|(id, _), _| there.contains(id.as_str()));
         self.arrange(selected.as_deref(), area);
     }
 

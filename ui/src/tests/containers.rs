@@ -151,6 +151,11 @@ fn a_terminal_has_every_key_but_one() {
     assert!(screen.text().contains("enter goes back into it"));
     screen.keys("enter a");
     assert!(matches!(input.try_recv(), Ok(TerminalInput::Bytes(bytes)) if bytes == b"a"));
+    screen.keys("f12 a");
+    let (attached, _other, _) = terminal(&mut screen);
+    assert!(attached != number, "its own program is another terminal");
+    screen.keys("f12 x b");
+    assert!(matches!(input.try_recv(), Ok(TerminalInput::Bytes(bytes)) if bytes == b"b"), "the shell is still there");
     screen.give(Data::Terminal(number, TerminalNews::Ended("sh has ended with 0".into())));
     let text = screen.text();
     assert!(text.contains("sh has ended with 0"), "{text}");

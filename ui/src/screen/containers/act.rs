@@ -95,7 +95,7 @@ impl Containers {
                 done
             }
             Tab::Terminal if action == Action::Open => {
-                self.open_terminal(TerminalKind::Shell, cx);
+                self.enter_terminal(cx);
                 true
             }
             Tab::Terminal => false,

@@ -97,6 +97,7 @@ impl Screen for Containers {
         match data {
             Data::Containers(rows) => {
                 self.set_rows(rows, cx.area);
+                self.age(cx);
                 self.go_to_wanted(cx);
             }
             Data::Container(detail) => self.set_detail(*detail, cx),
@@ -123,6 +124,8 @@ impl Screen for Containers {
                 cx.requests.push(Request::Container(id));
                 self.enter_tab(cx);
             }
+        } else if token == self.ageing {
+            cx.requests.push(Request::Containers);
         } else {
             self.changes.waited(token, cx);
         }
@@ -173,6 +176,20 @@ impl Screen for Containers {
 }
 
 impl Containers {
+    /// Has the list asked for again before what it says of time is wrong: `Up 4 seconds` is so sooner than `Up 3 days`.
+    fn age(&mut self, cx: &mut Context<'_>) {
+        let alive = self.rows.iter().filter(|row| row.state.is_alive());
+        let seconds = alive.map(|row| match row.status.split_whitespace().nth(2) {
+            Some(word) if word.starts_with("second") || word.starts_with("than") => 5,
+            Some(word) if word.starts_with("minute") || word.starts_with("a") => 30,
+            _ => 600,
+        });
+        if let Some(seconds) = seconds.min() {
+            self.ageing = generation();
+            cx.requests.push(Request::Wait(Duration::from_secs(seconds), self.ageing));
+        }
+    }
+
     /// Lets go of the container that was selected.
     fn leave(&mut self, cx: &mut Context<'_>) {
         if let Some((job, cancel)) = self.reading_job.take() {

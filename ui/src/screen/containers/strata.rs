@@ -86,7 +86,9 @@ impl Containers {
         };
         let fate = if detail.auto_remove { "gone when it exits (--rm)" } else { "gone when the container is removed" };
         let y = area.y + u16::from(area.height >= 5);
-        let size = written.unwrap_or_else(|| if tally.known { pen.look.size(tally.bytes) } else { String::new() });
+        // What was read last tells more than what was measured before; the engine's list of changes does not tell all bytes.
+        let read = (tally.known && self.changes.files.origins.is_some()).then(|| pen.look.size(tally.bytes));
+        let size = read.or(written).unwrap_or_default();
         let used = pen.pieces(x, y, width, &[("writable  ", strong), (&size, accent), ("   ", dim), (&counts, strong)]);
         if area.height == 1 {
             return;

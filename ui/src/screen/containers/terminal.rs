@@ -36,7 +36,9 @@ impl Containers {
         let (id, name, alive) = (row.id.clone(), row.name.clone(), row.state.is_alive());
         self.focus = Pane::Detail;
         self.set_tab(Tab::Terminal, cx);
-        if let Some(session) = self.sessions.get_mut(&id).filter(|session| session.ended.is_none()) {
+        let shell = kind == TerminalKind::Shell;
+        self.shell_in_front = shell;
+        if let Some(session) = self.sessions.get_mut(&(id.clone(), shell)).filter(|session| session.ended.is_none()) {
             session.has_keys = true;
             return;
         }
@@ -64,7 +66,7 @@ impl Containers {
             ended: None,
             has_keys: true,
         };
-        self.sessions.insert(id.clone(), session);
+        self.sessions.insert((id.clone(), shell), session);
         cx.requests.push(Request::Terminal { generation: number, container: id, kind, size, input });
     }
 
@@ -76,12 +78,31 @@ impl Containers {
 
     /// The selected container's terminal.
     fn session(&self) -> Option<&Session> {
-        self.sessions.get(&self.current()?.id)
+        self.sessions.get(&self.session_key()?)
     }
 
     fn session_mut(&mut self) -> Option<&mut Session> {
+        let key = self.session_key()?;
+        self.sessions.get_mut(&key)
+    }
+
+    /// The one in front, or the only one there is.
+    fn session_key(&self) -> Option<(String, bool)> {
         let id = self.current()?.id.clone();
-        self.sessions.get_mut(&id)
+        let front = (id, self.shell_in_front);
+        if self.sessions.contains_key(&front) {
+            return Some(front);
+        }
+        let other = (front.0, !front.1);
+        self.sessions.contains_key(&other).then_some(other)
+    }
+
+    /// Goes back into the terminal that is seen, or opens a shell.
+    pub(super) fn enter_terminal(&mut self, cx: &mut Context<'_>) {
+        match self.session_mut().filter(|session| session.ended.is_none()) {
+            Some(session) => session.has_keys = true,
+            None => self.open_terminal(TerminalKind::Shell, cx),
+        }
     }
 
     /// Whether a program has the keys.
