@@ -11,5 +11,6 @@ mod interop;
 mod kill;
 mod outcrop;
 mod rootfs;
+mod screens;
 mod system;
 mod terminal;

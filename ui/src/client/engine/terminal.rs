@@ -61,7 +61,10 @@ impl EngineClient {
                 cmd: Some(vec![shell.to_owned()]),
                 ..CreateExecOptions::default()
             };
-            let failed = |error: &Error| format!("no shell: {}", say(error));
+            let failed = |error: &Error| match say(error) {
+                text if text.contains("not running") => "it does not run: r starts it".to_owned(),
+                text => format!("no shell: {text}"),
+            };
             let exec = self.docker.create_exec(&terminal.container, options).await.map_err(|e| failed(&e))?.id;
             let start = StartExecOptions { detach: false, tty: true, output_capacity: None };
             let (output, input) = match self.docker.start_exec(&exec, Some(start)).await {
@@ -108,8 +111,12 @@ impl EngineClient {
             .build();
         let attached = self.docker.attach_container(&id, Some(options)).await;
         let attached = attached.map_err(|error| format!("cannot attach: {}", say(&error)))?;
-        if start && let Err(error) = self.docker.start_container(&id, None).await {
-            return Err(format!("cannot start it: {}", say(&error)));
+        if start {
+            match self.docker.start_container(&id, None).await {
+                // It runs already.
+                Ok(()) | Err(Error::DockerResponseServerError { status_code: 304, .. }) => {}
+                Err(error) => return Err(format!("cannot start it: {}", say(&error))),
+            }
         }
         let kind = match (tty, stdin) {
             (true, _) => "its own program",

@@ -71,7 +71,8 @@ impl EngineClient {
 
     /// Asks the engine's past events who mounted volumes, and when those containers went. Engines remember only the last few hundred.
     pub(super) async fn volume_pasts(&self) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        // To the end of this second: what happened in it counts, too.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() + 1);
         let filters = HashMap::from([("type", vec!["volume", "container"]), ("event", vec!["mount", "destroy"])]);
         let options = EventsOptionsBuilder::default().since("0").until(&now.to_string()).filters(&filters).build();
         let mut events = Box::pin(self.docker.events(Some(options)));

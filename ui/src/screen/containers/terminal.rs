@@ -33,7 +33,8 @@ impl Containers {
     /// Opens a terminal on the selected container, or goes back into the one that is open.
     pub(super) fn open_terminal(&mut self, kind: TerminalKind, cx: &mut Context<'_>) {
         let Some(row) = self.current() else { return };
-        let (id, name, alive) = (row.id.clone(), row.name.clone(), row.state.is_alive());
+        // Whether it runs the engine knows best: the list may be a moment behind.
+        let (id, name) = (row.id.clone(), row.name.clone());
         self.focus = Pane::Detail;
         self.set_tab(Tab::Terminal, cx);
         let shell = kind == TerminalKind::Shell;
@@ -41,10 +42,6 @@ impl Containers {
         if let Some(session) = self.sessions.get_mut(&(id.clone(), shell)).filter(|session| session.ended.is_none()) {
             session.has_keys = true;
             return;
-        }
-        let starts = matches!(kind, TerminalKind::Attach { start: true });
-        if !alive && !starts {
-            return cx.refuse(format!("{name} does not run: r starts it"));
         }
         if cx.is_read_only() {
             return;
