@@ -354,7 +354,7 @@ impl App {
             Action::Redraw => self.requests.push(Request::Redraw),
             Action::Refresh => {
                 self.requests.push(Request::Server);
-                self.with(|screens, cx| screens.current_mut().changed(cx));
+                self.with(|screens, cx| screens.current_mut().refresh(cx));
             }
             Action::Embedded => {
                 if !self.setup.connected && self.setup.can_embed {

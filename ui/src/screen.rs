@@ -36,8 +36,13 @@ pub(crate) trait Screen {
     /// Comes into sight; says whether it asked for all it shows.
     fn open(&mut self, cx: &mut Context<'_>) -> bool;
 
-    /// Something of the engine's changed, or the user wants to see it anew.
+    /// Something of the engine's changed.
     fn changed(&mut self, cx: &mut Context<'_>);
+
+    /// The user wants to see all of it anew.
+    fn refresh(&mut self, cx: &mut Context<'_>) {
+        self.changed(cx);
+    }
 
     /// Handles an action; says whether it was one of this screen.
     fn act(&mut self, action: Action, cx: &mut Context<'_>) -> bool;

@@ -74,6 +74,20 @@ fn the_surface_is_counted_and_its_origins_are_named() {
 }
 
 #[test]
+fn a_newer_state_keeps_what_is_open_and_selected() {
+    let mut screen = open(ENGINE);
+    // All closed but one folder, and a file in it selected: not what a first look opens.
+    let before = screen.keys("enter - g down right down down").text();
+    assert_eq!(before.matches("from layer").count(), 1, "{before}");
+    assert!(before.contains("╭─ vi ─") && !before.contains("libc.so"), "{before}");
+    screen.keys("R");
+    assert!(screen.asked().contains("Changes {"));
+    let reading = changes(&screen);
+    let after = screen.give(Data::Changes { container: id(1), reading }).text();
+    assert_eq!(after, before);
+}
+
+#[test]
 fn without_the_images_layers_no_origin_is_claimed() {
     let mut screen = open(ENGINE);
     let crate::content::Reading::Ready(whole) = changes(&screen) else { panic!("is ready") };

@@ -214,3 +214,25 @@ fn read_document(path: &Path) -> io::Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writable_layer_is_found_and_leads_nowhere_else() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let mounts = folder.path().join("image/overlay2/layerdb/mounts");
+        for (container, mount) in [("abc", "layer1"), ("bad", "../../etc"), ("empty", "")] {
+            fs::create_dir_all(mounts.join(container)).expect("makes it");
+            fs::write(mounts.join(container).join("mount-id"), mount).expect("writes");
+        }
+        fs::create_dir_all(folder.path().join("overlay2")).expect("makes it");
+        let root = DataRoot::open(folder.path()).expect("opens");
+        let found = root.writable_layer("abc").expect("is there");
+        assert_eq!(found, folder.path().join("overlay2/layer1/diff"));
+        for container in ["bad", "empty", "none", "", "../mounts/abc", "a/b"] {
+            assert!(root.writable_layer(container).is_err(), "{container}");
+        }
+    }
+}

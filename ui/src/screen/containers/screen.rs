@@ -73,6 +73,13 @@ impl Screen for Containers {
         }
     }
 
+    fn refresh(&mut self, cx: &mut Context<'_>) {
+        self.changed(cx);
+        if self.tab == Tab::Changes {
+            self.read_changes(cx);
+        }
+    }
+
     fn act(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
         self.take_action(action, cx)
     }
@@ -238,7 +245,7 @@ impl Containers {
             }
             let origins = layered.then(|| self.looks.clone());
             if self.changes.content().is_some() {
-                self.changes.renew(content, top, origins, cx);
+                self.changes.renew(content, Some(top), origins, cx);
             } else {
                 self.changes.set(Some(content.clone()), Some(top), origins, cx);
             }

@@ -56,13 +56,13 @@ impl Explorer {
     pub(crate) fn renew(
         &mut self,
         content: &Arc<Content>,
-        writable: usize,
+        writable: Option<usize>,
         origins: Option<Vec<Stratum>>,
         cx: &mut Context<'_>,
     ) {
-        self.writable = Some(writable);
+        self.writable = writable;
         self.files.origins = origins;
-        self.files.renew(content, writable, 20, cx.requests);
+        self.files.renew(content, writable.unwrap_or(0), 20, cx.requests);
         self.file.node = None;
         self.follow(cx);
     }

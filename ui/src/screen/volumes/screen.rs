@@ -66,6 +66,12 @@ impl Screen for Volumes {
         }
     }
 
+    fn refresh(&mut self, cx: &mut Context<'_>) {
+        self.changed(cx);
+        self.measure(cx);
+        self.read(cx);
+    }
+
     fn act(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
         self.take_action(action, cx)
     }
@@ -193,7 +199,11 @@ impl Volumes {
         self.reading_job = None;
         if let Reading::Ready(content) = &reading {
             self.written = newest(content);
-            self.files.set(Some(content.clone()), None, None, cx);
+            if self.files.content().is_some() {
+                self.files.renew(content, None, None, cx);
+            } else {
+                self.files.set(Some(content.clone()), None, None, cx);
+            }
         }
         self.reading = reading;
     }
