@@ -188,7 +188,7 @@ impl Containers {
         let alive = self.rows.iter().filter(|row| row.state.is_alive());
         let seconds = alive.map(|row| match row.status.split_whitespace().nth(2) {
             Some(word) if word.starts_with("second") || word.starts_with("than") => 5,
-            Some(word) if word.starts_with("minute") || word.starts_with("a") => 30,
+            Some(word) if word.starts_with("minute") || word.starts_with('a') => 30,
             _ => 600,
         });
         if let Some(seconds) = seconds.min() {
