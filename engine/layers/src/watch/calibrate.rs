@@ -42,10 +42,12 @@ pub(crate) fn calibrate(watcher: &dyn Watcher, upper: &Path, scratch: &[PathBuf]
     let overlay = mount(&folder.0)?;
     let dirs = ["lower", "upper", "work/work"].map(|name| handle(&folder.0.join(name)));
     let [lower, upper, work] = [dirs[0].as_ref(), dirs[1].as_ref(), dirs[2].as_ref()];
+    let mut buffer = vec![0; 64 << 10];
+    // What making the files was reported as must be gone: the kernel would merge the rest with it.
+    while let Ok(1..) = rustix::io::read(watcher.descriptor(), &mut buffer[..]) {}
     let file = rustix::fs::openat(&overlay, "file", OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC, Mode::empty())?;
     fs::File::from(file).write_all(b"upper")?;
     let (mut staged, mut seen) = (Vec::new(), Calibration::default());
-    let mut buffer = vec![0; 64 << 10];
     while let Ok(n @ 1..) = rustix::io::read(watcher.descriptor(), &mut buffer[..]) {
         for event in raw::events(&buffer[..n]) {
             let is_in = |dir: Option<&Vec<u8>>| dir.is_some_and(|dir| dir == event.dir);

@@ -150,7 +150,7 @@ pub struct Lower {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum How {
-    /// The file handle that overlayfs keeps with the copy is that of the file.
+    /// By the file's handle: overlayfs keeps it with the copy, or opened just that file to copy it.
     Handle,
     /// It is the topmost lower layer that has the path.
     Path,

@@ -276,7 +276,9 @@ impl Group {
             // Linux 6.5 to 6.12 name the file by its place before it moved.
             Some(Place::Upper(of, entry)) if !raw.is(mask::CREATE) => {
                 let (of, entry) = (*of, *entry);
-                if raw.is(mask::MODIFY | mask::CLOSE_WRITE) {
+                // The kernel closes its own copy late: only a close after a write is the process's.
+                let written = self.overlays.get(&of).is_some_and(|it| it.dirty.contains_key(&entry));
+                if raw.is(mask::MODIFY) || written && raw.is(mask::CLOSE_WRITE) {
                     self.touch(of, reading.at);
                     self.written(of, entry, raw, reading, out);
                 }

@@ -16,7 +16,11 @@ impl Group {
     pub(super) fn copied_up(&mut self, id: u32, parent: Id, raw: &Raw<'_>, staged: Staged, reading: Reading, out: &mut Out) {
         let looked = self.look(id, parent, raw.name).map(|(_, file)| file);
         let found = self.find_lower(id, parent, raw.name, looked.as_ref());
+        let mut found = found;
         let (data, copied, certainty) = self.data(id, found.as_ref(), looked.as_ref(), raw, staged);
+        if let (Some(found), Data::Full, Certainty::Exact) = (&mut found, data, certainty) {
+            found.lower.how = How::Handle; // that file was opened
+        }
         let node = found.as_ref().map_or(Node::File, |found| found.node);
         let entry = self.put_copy(id, parent, raw, node, found.as_ref());
         let Some(attachment) = self.overlays.get_mut(&id) else { return };
