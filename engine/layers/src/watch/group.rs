@@ -282,6 +282,9 @@ impl Group {
                     self.touch(of, reading.at);
                     self.written(of, entry, raw, reading, out);
                 }
+                if raw.is(mask::ATTRIB) {
+                    self.file_attributes(of, entry, &Raw { name: b"", ..*raw }, reading, out);
+                }
             }
             Some(Place::Upper(..) | Place::Whiteout(_)) => {}
             // Only whiteouts get a second name there.

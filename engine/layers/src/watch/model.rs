@@ -28,6 +28,10 @@ pub(crate) struct Entry {
     pub(crate) lower_path: Option<Box<[u8]>>,
     /// Whether only its metadata were copied.
     pub(crate) metadata_only: bool,
+    /// Whether they were copied without content at first: overlayfs sets attributes when it adds the content.
+    pub(crate) was_metadata_only: bool,
+    /// Whether a write was told before its report, which the kernel may have merged with that of the copy-up.
+    pub(crate) foretold: bool,
     /// Whether a scan told of it before its event came.
     pub(crate) told: bool,
     /// Whether the directory hides what lower layers have.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use outcrop_layers::watch::{Event, Evidence, Kind, Options, Overlay, Update, Watch, mounts};
 
@@ -37,7 +37,7 @@ impl Mounted {
         for name in ["lower0", "lower1", "lower2", "upper", "work", "merged"] {
             fs::create_dir_all(mounted.at(name)).expect("made");
         }
-        fill(&mounted.base());
+        fill(&mounted.at(""));
         let lowers = [2, 1, 0].map(|n| mounted.at(&format!("lower{n}")).display().to_string()).join(":");
         let (upper, work) = (mounted.at("upper"), mounted.at("work"));
         let all = format!("lowerdir={lowers},upperdir={},workdir={}{options}", upper.display(), work.display());
@@ -145,12 +145,11 @@ pub(crate) fn short(events: &[Event]) -> Vec<String> {
     }).collect()
 }
 
-/// Waits until `what` is so.
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !is_so() {
-        assert!(Instant::now() < end, "{what}: not within 30 s");
-        std::thread::sleep(Duration::from_millis(10));
+/// Takes updates until `wanted` is among the events.
+pub(crate) fn until(watch: &Watch, taken: &mut Vec<Update>, wanted: &str) {
+    while !short(&events(taken)).iter().any(|told| told.starts_with(wanted)) {
+        let next = watch.updates().recv_timeout(Duration::from_secs(30));
+        taken.push(next.unwrap_or_else(|_| panic!("{wanted}: not told within 30 s, but {:?}", short(&events(taken)))));
     }
 }
 

@@ -24,10 +24,39 @@ impl Group {
         let node = found.as_ref().map_or(Node::File, |found| found.node);
         let entry = self.put_copy(id, parent, raw, node, found.as_ref());
         let Some(attachment) = self.overlays.get_mut(&id) else { return };
-        attachment.model.get_mut(entry).metadata_only = data == Data::Metadata;
+        let is_metadata = data == Data::Metadata;
+        let copy = attachment.model.get_mut(entry);
+        (copy.metadata_only, copy.was_metadata_only) = (is_metadata, is_metadata);
         let path = attachment.model.path(entry);
         let lower = found.map(|found| found.lower);
         self.tell(out, id, path, Kind::CopyUp { node, lower, data, copied }, raw, certainty, reading.at);
+        if staged.named {
+            self.merged_with_copy_up(id, entry, raw, reading, out);
+        }
+    }
+
+    /// What came right after a copy-up may have been reported at its place in the work directory, before it: files with an
+    /// index and directories keep being reported there.
+    fn merged_with_copy_up(&mut self, id: u32, entry: Id, raw: &Raw<'_>, reading: Reading, out: &mut Out) {
+        let Some((stat, _)) = self.look_at(id, entry) else { return };
+        let now = Known::from(&stat);
+        let Some(attachment) = self.overlays.get_mut(&id) else { return };
+        let Some(known) = attachment.model.get(entry).known else { return };
+        let mode = (now.mode != known.mode).then_some(now.mode);
+        let owner = (now.owner != known.owner).then_some(now.owner);
+        if mode.is_some() || owner.is_some() {
+            attachment.know(entry, Known { mode: now.mode, owner: now.owner, ..known });
+            let path = attachment.model.path(entry);
+            let kind = Kind::Attributes { mode, owner };
+            self.tell(out, id, path, kind, raw, Certainty::Coalesced, reading.at);
+        }
+        let is_file = beneath::node(&stat) == Some(Node::File);
+        if is_file && (now.mtime != known.mtime || now.size != known.size) {
+            self.tell_write(id, entry, raw.pid, false, Reading { late: true, ..reading }, out);
+            if let Some(attachment) = self.overlays.get_mut(&id) {
+                attachment.model.get_mut(entry).foretold = true;
+            }
+        }
     }
 
     /// How much was copied. The kernel opens the lower file exactly when it copies content.
@@ -185,6 +214,9 @@ impl Group {
         let path = self.path(id, entry);
         let lower: Option<Lower> = found.map(|found| found.lower);
         self.tell(out, id, path, Kind::CopyUp { node, lower, data, copied }, raw, certainty, reading.at);
+        if node == Node::Directory {
+            self.merged_with_copy_up(id, entry, raw, reading, out);
+        }
     }
 }
 

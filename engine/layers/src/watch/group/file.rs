@@ -215,7 +215,7 @@ impl Group {
         }
     }
 
-    fn file_attributes(&mut self, id: u32, entry: Id, raw: &Raw<'_>, reading: Reading, out: &mut Out) {
+    pub(super) fn file_attributes(&mut self, id: u32, entry: Id, raw: &Raw<'_>, reading: Reading, out: &mut Out) {
         let now = self.look_at(id, entry).map(|(stat, _)| Known::from(&stat));
         let Some(attachment) = self.overlays.get_mut(&id) else { return };
         let known = attachment.model.get(entry).known;
@@ -223,16 +223,18 @@ impl Group {
         if let (Some(now), Some(known)) = (now, known) {
             mode = (now.mode != known.mode).then_some(now.mode);
             owner = (now.owner != known.owner).then_some(now.owner);
-            // Overlayfs keeps its own record of links to files with an index: no change of the file.
-            let same = mode.is_none() && owner.is_none() && now.mtime == known.mtime;
-            if same && now.links > 1 && attachment.model.get(entry).lower.is_some() {
+            // Overlayfs keeps attributes of its own, on files with an index and with metadata only: no change of the file.
+            let same = mode.is_none() && owner.is_none();
+            let copy = attachment.model.get(entry);
+            let indexed = now.links > 1 && copy.lower.is_some() && now.mtime == known.mtime;
+            if same && (indexed || copy.was_metadata_only || raw.name.is_empty()) {
                 return;
             }
         }
         if let (Some(now), false) = (now, attachment.dirty.contains_key(&entry)) {
             let known = known.unwrap_or(now);
             let size = if now.size == known.size { now.size } else { known.size };
-            attachment.model.get_mut(entry).known = Some(Known { size, ..now });
+            attachment.know(entry, Known { size, ..now });
         }
         let path = attachment.model.path(entry);
         let certainty = if reading.late { Certainty::Coalesced } else { Certainty::Exact };
@@ -266,6 +268,15 @@ impl Group {
 }
 
 impl super::Attachment {
+    /// Remembers what a file is now, for all its paths.
+    pub(super) fn know(&mut self, entry: Id, known: Known) {
+        self.model.get_mut(entry).known = Some(known);
+        let handle = self.model.get(entry).handle.as_ref();
+        for other in handle.and_then(|handle| self.siblings.get(handle)).into_iter().flatten() {
+            self.model.get_mut(*other).known = Some(known);
+        }
+    }
+
     /// Whether an entry is known to be the file with this handle.
     pub(super) fn is_that(&self, entry: Id, handle: &[u8]) -> bool {
         self.model.get(entry).handle.as_deref() == Some(handle)

@@ -163,6 +163,7 @@ impl Group {
         let into = attachment.model.get_mut(entry);
         into.lower = Some(Box::new(found.lower.clone()));
         into.metadata_only = data == Data::Metadata;
+        into.was_metadata_only = into.metadata_only;
         if node == Node::File {
             attachment.uncompared.insert(entry);
         }
@@ -256,7 +257,8 @@ impl Group {
 
     fn apply_changed(&mut self, id: u32, entry: Id, now: Known, at: u64, out: &mut Out) {
         let Some(attachment) = self.overlays.get_mut(&id) else { return };
-        let Some(known) = attachment.model.get_mut(entry).known.replace(now) else { return };
+        let Some(known) = attachment.model.get(entry).known else { return };
+        attachment.know(entry, now);
         let is_file = attachment.model.get(entry).node == Some(Node::File);
         let path = attachment.model.path(entry);
         let mode = (now.mode != known.mode).then_some(now.mode);

@@ -93,13 +93,27 @@ impl Group {
         outcome.changed == Some(0)
     }
 
-    fn tell_write(&mut self, id: u32, entry: Id, pid: i32, mapped: bool, reading: Reading, out: &mut Out) {
+    pub(super) fn tell_write(&mut self, id: u32, entry: Id, pid: i32, mapped: bool, reading: Reading, out: &mut Out) {
+        if self.was_foretold(id, entry) {
+            return;
+        }
         let outcome = self.measure(id, entry, false);
         let path = self.path(id, entry);
         let kind = Kind::Write { size: outcome.size, changed: outcome.changed, mapped };
         let certainty = if reading.late { Certainty::Coalesced } else { Certainty::Exact };
         let raw = Raw { pid, ..Raw::default() };
         self.tell(out, id, path, kind, &raw, certainty, reading.at);
+    }
+
+    /// Whether this write was told before its report came: nothing has changed since.
+    fn was_foretold(&mut self, id: u32, entry: Id) -> bool {
+        let Some(attachment) = self.overlays.get_mut(&id) else { return false };
+        if !std::mem::take(&mut attachment.model.get_mut(entry).foretold) {
+            return false;
+        }
+        let known = attachment.model.get(entry).known;
+        let now = self.look_at(id, entry).map(|(stat, _)| Known::from(&stat));
+        known.zip(now).is_some_and(|(known, now)| known.mtime == now.mtime && known.size == now.size)
     }
 
     /// Size and bytes that differ from the lower file, now. Remembers what the file was.
@@ -109,7 +123,7 @@ impl Group {
         let size = stat.st_size as u64;
         self.resolve_lower(id, entry);
         let Some(attachment) = self.overlays.get_mut(&id) else { return nothing };
-        attachment.model.get_mut(entry).known = Some(Known::from(&stat));
+        attachment.know(entry, Known::from(&stat));
         let Some(lower) = attachment.model.get(entry).lower.as_deref() else {
             return Outcome { size: Some(size), changed: Some(size) };
         };
