@@ -240,12 +240,12 @@ impl Group {
     }
 
     fn event(&mut self, raw: &Raw<'_>, reading: Reading, out: &mut Out) {
-        let place = self.places.get(raw.dir).copied();
+        let place = self.place(raw.dir);
         if raw.is(mask::OPEN) && !raw.is_dir() {
             self.opened.add(raw.pid, raw.target, reading.batch);
         }
         if raw.is(mask::RENAME) {
-            let old = raw.old.and_then(|(dir, _)| self.places.get(dir).copied());
+            let old = raw.old.and_then(|(dir, _)| self.place(dir));
             self.renamed(raw, old, place, reading, out);
             return;
         }
@@ -260,6 +260,15 @@ impl Group {
                 self.new_directories.push((id, None));
             }
             _ => {}
+        }
+    }
+
+    /// What a directory's handle stands for; nothing for one that was taken out.
+    fn place(&self, dir: &[u8]) -> Option<Place> {
+        let place = *self.places.get(dir)?;
+        match place {
+            Place::Upper(id, entry) if !self.overlays.get(&id)?.model.is_live(entry) => None,
+            place => Some(place),
         }
     }
 

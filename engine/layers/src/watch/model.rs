@@ -109,6 +109,19 @@ impl Model {
         self.get(parent).children.values().copied()
     }
 
+    /// Whether an entry is below the top: it has not been taken out or forgotten, nor anything above it.
+    pub(crate) fn is_live(&self, id: Id) -> bool {
+        let mut at = id;
+        while at != TOP {
+            let Some(entry) = self.entries.get(at as usize) else { return false };
+            if self.child(entry.parent, &entry.name) != Some(at) {
+                return false;
+            }
+            at = entry.parent;
+        }
+        true
+    }
+
     /// Puts `entry` into its parent. What was there under its name must have been taken out.
     pub(crate) fn insert(&mut self, entry: Entry) -> Id {
         let (parent, name) = (entry.parent, entry.name.clone());
@@ -201,6 +214,7 @@ mod tests {
         let mut gone = Vec::new();
         model.forget(b, &mut |id, _| gone.push(id));
         assert_eq!((gone, model.len()), (vec![b, c], 1));
+        assert_eq!([a, b, c].map(|id| model.is_live(id)), [true, false, false]);
         let again = add(&mut model, a, "again");
         assert!([b, c].contains(&again));
         assert_eq!(model.children(a).collect::<Vec<_>>(), [again]);

@@ -49,17 +49,17 @@ pub(crate) enum Message {
 /// A watch that runs. Ends when it is dropped.
 pub struct Watch {
     sender: Sender<Message>,
-    updates: Receiver<Update>,
     pump: Arc<Pump>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Watch {
-    /// Starts it, with nothing to watch yet unless [`Options::all`] is set.
+    /// Starts it, with nothing to watch yet unless [`Options::all`] is set. The second value is what is told, in order: it waits
+    /// in memory until it is taken, so take it often. It ends with the watch.
     ///
     /// # Errors
     /// No threads or descriptors are to be had; with [`Options::all`] the mounts cannot be read.
-    pub fn start(options: Options) -> Result<Self, WatchError> {
+    pub fn start(options: Options) -> Result<(Self, Receiver<Update>), WatchError> {
         let (sender, messages) = channel();
         let (update_sender, updates) = channel();
         let (names, recorded) = Names::start();
@@ -78,7 +78,7 @@ impl Watch {
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
         let first = thread("watch-read").spawn(move || emptier.run(&Others { rings, mounts })).map_err(cannot)?;
         let second = thread("watch").spawn(move || desk.run()).map_err(cannot)?;
-        Ok(Self { sender, updates, pump, threads: vec![second, first] })
+        Ok((Self { sender, pump, threads: vec![second, first] }, updates))
     }
 
     /// Begins to watch an overlay, mounted or not; returns when nothing can escape any more. The same is told as an update.
@@ -98,15 +98,9 @@ impl Watch {
         let _ = answer.recv();
     }
 
-    /// What is told, in order. It waits in memory until it is taken: take it often. The channel ends with the watch.
-    pub fn updates(&self) -> &Receiver<Update> {
-        &self.updates
-    }
-
-    /// Ends the watch: all overlays are compared with what was told first. Returns what nobody has taken yet.
-    pub fn stop(mut self) -> Vec<Update> {
+    /// Ends the watch: all overlays are compared with what was told, and the rest is told, before this returns.
+    pub fn stop(mut self) {
         self.end();
-        self.updates.try_iter().collect()
     }
 
     fn end(&mut self) {

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use outcrop_layers::watch::{Evidence, Kind, Options, Watch};
+use outcrop_layers::watch::{Evidence, Kind, Options};
 
-use crate::support::{Mounted, On, events, finished, short};
+use crate::support::{Mounted, On, Watching, events, short};
 
 /// A script, and what is told of it.
 type Case = (&'static str, &'static [&'static str]);
@@ -155,12 +155,12 @@ fn on_other_filesystems() {
 #[ignore = "needs root and loop devices: run by .ci/run"]
 fn a_subvolume_is_watched_by_its_directories() {
     let mounted = Mounted::new(On::Subvolume, "", fill);
-    let watch = Watch::start(Options::default()).expect("starts");
+    let watch = Watching::start(Options::default());
     let attached = watch.attach(mounted.overlay()).expect("attaches");
     assert_eq!(attached.method, Evidence::Directories);
     assert!(attached.notes.iter().any(|note| note.contains("subvolume")), "{:?}", attached.notes);
     mounted.script("echo x >> file; rm symlink; mkdir -p new/deep; echo y > new/deep/file");
-    let events = events(&finished(watch));
+    let events = events(&watch.finished());
     let told = short(&events).join("\n");
     for want in ["copy-up file copied=6 data=full lower2=", "whiteout symlink", "create new node=directory", "create new/deep/file"] {
         assert!(told.contains(want), "{want} is not in\n{told}");
@@ -237,10 +237,10 @@ fn begins_with_what_is_there() {
 fn the_other_mechanisms_agree_with_the_scan() {
     for only in [Evidence::Directories, Evidence::Inotify, Evidence::Scan] {
         let mounted = Mounted::new(On::Ext4, "", fill);
-        let watch = Watch::start(Options { only: Some(only), ..Options::default() }).expect("starts");
+        let watch = Watching::start(Options { only: Some(only), ..Options::default() });
         assert_eq!(watch.attach(mounted.overlay()).expect("attaches").method, only);
         mounted.script("echo x >> file; rm symlink; mkdir -p a/b/c; echo 1 > a/b/c/f; mv dir/a dir/c 2>/dev/null; chmod 600 empty");
-        let told = short(&events(&finished(watch))).join("\n").replace(" (scan)", "");
+        let told = short(&events(&watch.finished())).join("\n").replace(" (scan)", "");
         for want in ["copy-up file copied=6 data=full lower2=handle", "whiteout symlink", "create a node", "create a/b/c/f", "whiteout dir/a"] {
             let renamed = only == Evidence::Directories && want == "whiteout dir/a";
             assert!(renamed || told.contains(want), "{only:?}: {want} is not in\n{told}");

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use outcrop_layers::watch::{Event, Evidence, Kind, Options, Overlay, Update, Watch, mounts};
+use outcrop_layers::watch::{Attached, Event, Evidence, Kind, Options, Overlay, Update, Watch, WatchError, mounts};
 
 /// What the directories of an overlay are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,10 +86,10 @@ impl Mounted {
 
     /// Watches it while a shell script runs in it, and returns all events.
     pub(crate) fn watch_script(&self, script: &str) -> Vec<Event> {
-        let watch = Watch::start(Options::default()).expect("starts");
+        let watch = Watching::start(Options::default());
         watch.attach(self.overlay()).expect("attaches");
         self.script(script);
-        events(&finished(watch))
+        events(&watch.finished())
     }
 
     pub(crate) fn script(&self, script: &str) {
@@ -111,15 +112,41 @@ pub(crate) fn run(program: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Ends a watch, insists that what was told is what is there, and returns all that it told.
-pub(crate) fn finished(watch: Watch) -> Vec<Update> {
-    let updates = watch.stop();
-    let agrees = updates.iter().filter_map(|update| match update {
-        Update::Detached { agrees, .. } => Some(*agrees),
-        _ => None,
-    });
-    assert!(agrees.into_iter().all(|agrees| agrees == Some(true)), "the last scan did not agree");
-    updates
+/// A watch and what it tells.
+pub(crate) struct Watching {
+    watch: Watch,
+    updates: Receiver<Update>,
+}
+
+impl Watching {
+    pub(crate) fn start(options: Options) -> Self {
+        let (watch, updates) = Watch::start(options).expect("starts");
+        Self { watch, updates }
+    }
+
+    pub(crate) fn attach(&self, overlay: Overlay) -> Result<Attached, WatchError> {
+        self.watch.attach(overlay)
+    }
+
+    /// Takes updates until `wanted` is among the events.
+    pub(crate) fn until(&self, taken: &mut Vec<Update>, wanted: &str) {
+        while !short(&events(taken)).iter().any(|told| told.starts_with(wanted)) {
+            let next = self.updates.recv_timeout(Duration::from_secs(30));
+            taken.push(next.unwrap_or_else(|_| panic!("{wanted}: not told within 30 s, but {:?}", short(&events(taken)))));
+        }
+    }
+
+    /// Ends it, insists that what was told is what is there, and returns all that nobody has taken.
+    pub(crate) fn finished(self) -> Vec<Update> {
+        self.watch.stop();
+        let updates: Vec<Update> = self.updates.iter().collect();
+        let agrees = updates.iter().filter_map(|update| match update {
+            Update::Detached { agrees, .. } => Some(*agrees),
+            _ => None,
+        });
+        assert!(agrees.into_iter().all(|agrees| agrees == Some(true)), "the last scan did not agree");
+        updates
+    }
 }
 
 /// The events among updates.
@@ -143,14 +170,6 @@ pub(crate) fn short(events: &[Event]) -> Vec<String> {
         }
         words.join(" ")
     }).collect()
-}
-
-/// Takes updates until `wanted` is among the events.
-pub(crate) fn until(watch: &Watch, taken: &mut Vec<Update>, wanted: &str) {
-    while !short(&events(taken)).iter().any(|told| told.starts_with(wanted)) {
-        let next = watch.updates().recv_timeout(Duration::from_secs(30));
-        taken.push(next.unwrap_or_else(|_| panic!("{wanted}: not told within 30 s, but {:?}", short(&events(taken)))));
-    }
 }
 
 /// The program of `examples/workload.rs`.

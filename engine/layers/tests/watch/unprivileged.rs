@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use outcrop_layers::watch::{Evidence, LowerLayer, Options, Overlay, Watch};
+use outcrop_layers::watch::{Evidence, LowerLayer, Options, Overlay};
 
-use crate::support::{events, finished, short, until};
+use crate::support::{Watching, events, short};
 
 /// The directories of an overlay that nobody has mounted: the test does what overlayfs would do.
 #[test]
@@ -19,17 +19,17 @@ fn directories_are_watched_without_rights() {
         let lowers = vec![LowerLayer { path: at("lower"), created_by: None }];
         let overlay =
             Overlay { name: "test".into(), upper: at("upper"), work: at("work"), lowers, userxattr: true, metacopy: false };
-        let watch = Watch::start(Options { only, ..Options::default() }).expect("starts");
+        let watch = Watching::start(Options { only, ..Options::default() });
         let attached = watch.attach(overlay).expect("attaches");
         assert!(attached.names_processes || !attached.notes.is_empty(), "{attached:?}");
         fs::create_dir_all(at("upper/new/deep")).expect("made");
         fs::write(at("upper/new/deep/file"), "content").expect("written");
         let mut taken = Vec::new();
-        until(&watch, &mut taken, "create new/deep/file");
+        watch.until(&mut taken, "create new/deep/file");
         fs::rename(at("upper/new"), at("upper/renamed")).expect("renamed");
         fs::remove_file(at("upper/renamed/deep/file")).expect("removed");
         fs::write(at("upper/last"), "!").expect("written");
-        taken.extend(finished(watch));
+        taken.extend(watch.finished());
         let told = short(&events(&taken)).join("\n");
         assert!(told.contains("create last node=file"), "{only:?}:\n{told}");
         assert!(told.contains("renamed"), "{only:?}:\n{told}");

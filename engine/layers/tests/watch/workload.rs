@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::process::Command;
 
-use outcrop_layers::watch::{Certainty, Event, Evidence, How, Kind, Options, Update, Watch};
+use outcrop_layers::watch::{Certainty, Event, Evidence, How, Kind, Options, Update};
 
-use crate::support::{Mounted, On, events, finished, run, workload};
+use crate::support::{Mounted, On, Watching, events, run, workload};
 
 /// How often the workload runs.
 const RUNS: usize = 10;
@@ -92,12 +92,12 @@ fn assert_writes(expected: &[Fact], events: &[Event]) {
 }
 
 fn watched_workload(mounted: &Mounted) -> (String, Vec<Update>) {
-    let watch = Watch::start(Options::default()).expect("starts");
+    let watch = Watching::start(Options::default());
     let attached = watch.attach(mounted.overlay()).expect("attaches");
     assert_eq!((attached.method, attached.notes.as_slice()), (Evidence::Fanotify, &[][..]));
     let output = Command::new(workload()).arg("run").arg(mounted.merged()).output().expect("workload");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    (String::from_utf8(output.stdout).expect("text"), finished(watch))
+    (String::from_utf8(output.stdout).expect("text"), watch.finished())
 }
 
 fn mounted(on: On, options: &str) -> Mounted {
@@ -132,7 +132,7 @@ fn every_fact_is_told_once_on_other_filesystems() {
 #[ignore = "needs root and loop devices: run by .ci/run"]
 fn ten_overlays_at_once() {
     let mounted: Vec<Mounted> = (0..10).map(|_| mounted(On::Here, "")).collect();
-    let watch = Watch::start(Options::default()).expect("starts");
+    let watch = Watching::start(Options::default());
     let attached: Vec<_> = mounted.iter().map(|one| watch.attach(one.overlay()).expect("attaches").overlay).collect();
     let running: Vec<_> = mounted
         .iter()
@@ -142,7 +142,7 @@ fn ten_overlays_at_once() {
         })
         .collect();
     let outputs: Vec<_> = running.into_iter().map(|child| child.wait_with_output().expect("waits").stdout).collect();
-    let events = events(&finished(watch));
+    let events = events(&watch.finished());
     for (overlay, output) in attached.iter().zip(outputs) {
         let of_it: Vec<Event> = events.iter().filter(|event| event.overlay == *overlay).cloned().collect();
         assert_exact(&expected(&String::from_utf8(output).expect("text")), &of_it);

@@ -49,8 +49,7 @@ impl Group {
                 let is_that = named.is_some_and(|named| model.get(named).handle.as_deref() == Some(raw.target));
                 let entry = if is_that { named? } else { *entry };
                 // One that was replaced is written to by who still has it open: it is no file of the overlay any more.
-                let at = model.get(entry);
-                (model.child(at.parent, &at.name) == Some(entry)).then_some(entry)
+                model.is_live(entry).then_some(entry)
             }
             _ => named.filter(|named| model.get(*named).handle.is_none()),
         }
@@ -217,7 +216,7 @@ impl Group {
 
     pub(super) fn file_attributes(&mut self, id: u32, entry: Id, raw: &Raw<'_>, reading: Reading, out: &mut Out) {
         let now = self.look_at(id, entry).map(|(stat, _)| Known::from(&stat));
-        let Some(attachment) = self.overlays.get_mut(&id) else { return };
+        let Some(attachment) = self.overlays.get_mut(&id).filter(|it| it.model.is_live(entry)) else { return };
         let known = attachment.model.get(entry).known;
         let (mut mode, mut owner) = (None, None);
         if let (Some(now), Some(known)) = (now, known) {

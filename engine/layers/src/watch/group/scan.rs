@@ -72,6 +72,9 @@ impl Group {
 
     fn open_directory(&self, id: u32, entry: Id) -> io::Result<OwnedFd> {
         let attachment = self.overlays.get(&id).ok_or(io::ErrorKind::NotFound)?;
+        if !attachment.model.is_live(entry) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let path = attachment.model.path(entry);
         beneath::open(attachment.upper.as_fd(), &path, OFlags::RDONLY | OFlags::DIRECTORY)
     }
@@ -221,6 +224,9 @@ impl Group {
                 Difference::New(directory, entry) => self.apply_new(id, directory, entry, told, at, out),
                 Difference::Gone(entry) => {
                     let Some(attachment) = self.overlays.get(&id) else { return };
+                    if !attachment.model.is_live(entry) {
+                        continue;
+                    }
                     let (node, path) = (attachment.model.get(entry).node, attachment.model.path(entry));
                     self.drop_entry(id, entry);
                     if let Some(node) = node {
@@ -234,6 +240,9 @@ impl Group {
 
     fn apply_new(&mut self, id: u32, directory: Id, entry: Entry, told: bool, at: u64, out: &mut Out) {
         let Some(attachment) = self.overlays.get(&id) else { return };
+        if !attachment.model.is_live(directory) {
+            return; // replaced by an earlier difference
+        }
         if let Some(other) = attachment.model.child(directory, &entry.name) {
             let (node, path) = (attachment.model.get(other).node, attachment.model.path(other));
             let over = self.is_over(id, other);
@@ -257,7 +266,7 @@ impl Group {
 
     fn apply_changed(&mut self, id: u32, entry: Id, now: Known, at: u64, out: &mut Out) {
         let Some(attachment) = self.overlays.get_mut(&id) else { return };
-        let Some(known) = attachment.model.get(entry).known else { return };
+        let Some(known) = attachment.model.get(entry).known.filter(|_| attachment.model.is_live(entry)) else { return };
         attachment.know(entry, now);
         let is_file = attachment.model.get(entry).node == Some(Node::File);
         let path = attachment.model.path(entry);

@@ -36,6 +36,9 @@ impl Group {
     /// A file was written, or closed by somebody who could write.
     pub(super) fn written(&mut self, id: u32, entry: Id, raw: &Raw<'_>, reading: Reading, out: &mut Out) {
         let Some(attachment) = self.overlays.get_mut(&id) else { return };
+        if !attachment.model.is_live(entry) {
+            return;
+        }
         if attachment.model.get(entry).metadata_only && self.content_copied(id, entry, raw, reading, out) {
             return;
         }
