@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// A file's handle: its type, 4 bytes in the machine's order, and what the filesystem wrote, as fanotify reports it.
 pub(crate) type Handle = Box<[u8]>;
@@ -12,6 +12,14 @@ const LONGEST: usize = 128;
 
 /// `AT_HANDLE_FID`: also where files cannot be opened by handle (Linux 6.5).
 const FID: libc::c_int = 0x200;
+
+/// `struct file_handle` with room for the longest.
+#[repr(C)]
+struct Room {
+    bytes: libc::c_uint,
+    kind: libc::c_int,
+    handle: [u8; LONGEST],
+}
 
 /// The handle of `name` in `dir`; of `dir` itself for an empty name. Links are not followed.
 ///
@@ -26,13 +34,6 @@ pub(crate) fn of(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<Handle> {
 
 #[expect(unsafe_code, reason = "rustix has no name_to_handle_at")]
 fn ask(dir: BorrowedFd<'_>, name: &CStr, flags: libc::c_int) -> io::Result<Handle> {
-    /// `struct file_handle` with room for the longest.
-    #[repr(C)]
-    struct Room {
-        bytes: libc::c_uint,
-        kind: libc::c_int,
-        handle: [u8; LONGEST],
-    }
     let mut room = Room { bytes: LONGEST as libc::c_uint, kind: 0, handle: [0; LONGEST] };
     let mut mount = 0;
     let flags = if name.is_empty() { flags | libc::AT_EMPTY_PATH } else { flags };
@@ -47,6 +48,26 @@ fn ask(dir: BorrowedFd<'_>, name: &CStr, flags: libc::c_int) -> io::Result<Handl
     }
     let length = (room.bytes as usize).min(LONGEST);
     Ok([&room.kind.to_ne_bytes(), &room.handle[..length]].concat().into())
+}
+
+/// Opens the file with this handle, wherever it is now, with O_PATH; `mount` is any directory of its filesystem.
+///
+/// # Errors
+/// EPERM without CAP_DAC_READ_SEARCH; ESTALE when the file is gone.
+#[expect(unsafe_code, reason = "rustix has no open_by_handle_at")]
+pub(crate) fn open(mount: BorrowedFd<'_>, handle: &[u8]) -> io::Result<OwnedFd> {
+    let split = handle.split_first_chunk::<4>().filter(|(_, rest)| rest.len() <= LONGEST);
+    let (kind, bytes) = split.ok_or(io::ErrorKind::InvalidInput)?;
+    let mut room = Room { bytes: bytes.len() as libc::c_uint, kind: i32::from_ne_bytes(*kind), handle: [0; LONGEST] };
+    room.handle[..bytes.len()].copy_from_slice(bytes);
+    // SAFETY: `room` has the layout of `struct file_handle` followed by at least as many bytes as its first member says,
+    // which the kernel only reads; a result that is not negative is a new descriptor.
+    unsafe {
+        let room = (&raw mut room).cast::<libc::file_handle>();
+        let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        let fd = libc::open_by_handle_at(mount.as_raw_fd(), room, flags);
+        if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(fd)) }
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::watch::{beneath, compare};
 impl Group {
     /// A regular file whose copy was linked into the upper directory.
     pub(super) fn copied_up(&mut self, id: u32, parent: Id, raw: &Raw<'_>, staged: Staged, reading: Reading, out: &mut Out) {
-        let looked = self.look(id, parent, raw.name).map(|(_, file)| file);
+        let looked = self.look_for(id, parent, raw.name, raw.target).map(|(_, file)| file);
         let found = self.find_lower(id, parent, raw.name, looked.as_ref());
         let mut found = found;
         let (data, copied, certainty) = self.data(id, found.as_ref(), looked.as_ref(), raw, staged);
@@ -192,7 +192,7 @@ impl Group {
 
     /// A directory, link or device that was copied up; or the first whiteout, whose inode nobody knew.
     fn copied_by_rename(&mut self, id: u32, parent: Id, raw: &Raw<'_>, existing: Option<Id>, reading: Reading, out: &mut Out) {
-        let looked = self.look(id, parent, raw.name);
+        let looked = self.look_for(id, parent, raw.name, raw.target);
         let is_whiteout = !raw.is_dir() && looked.as_ref().is_some_and(|(stat, _)| beneath::node(stat).is_none());
         if is_whiteout {
             self.places.insert(raw.target.into(), Place::Whiteout(id));

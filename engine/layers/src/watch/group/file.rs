@@ -6,6 +6,7 @@ use rustix::fs::{OFlags, Stat};
 
 use super::{Group, Place, Reading, Staged};
 use crate::sys::fanotify::mask;
+use crate::sys::handle;
 use crate::watch::beneath;
 use crate::watch::event::{Certainty, Kind, Node};
 use crate::watch::model::{Entry, Id, Known};
@@ -87,7 +88,7 @@ impl Group {
 
     fn made(&mut self, id: u32, parent: Id, raw: &Raw<'_>, existing: Option<Id>, reading: Reading, out: &mut Out) {
         let over = existing.is_some_and(|existing| self.is_over(id, existing));
-        let found = self.look(id, parent, raw.name);
+        let found = self.look_for(id, parent, raw.name, raw.target);
         let node = if raw.is_dir() { Node::Directory } else { found.as_ref().and_then(|(stat, _)| beneath::node(stat)).unwrap_or(Node::File) };
         if let Some(existing) = existing {
             self.drop_entry(id, existing);
@@ -158,12 +159,23 @@ impl Group {
         Some((beneath::stat(file.as_fd()).ok()?, file))
     }
 
-    /// The same of an entry, if it is still the same file.
+    /// The same of the file with this handle: at the name if it is still there, else wherever it went.
+    pub(super) fn look_for(&self, id: u32, parent: Id, name: &[u8], handle: &[u8]) -> Option<(Stat, OwnedFd)> {
+        let is_that = |file: &OwnedFd| beneath::identity(file.as_fd(), b"").is_ok_and(|found| *found == *handle);
+        if let Some(found) = self.look(id, parent, name).filter(|(_, file)| is_that(file)) {
+            return Some(found);
+        }
+        let file = handle::open(self.overlays.get(&id)?.upper.as_fd(), handle).ok()?;
+        Some((beneath::stat(file.as_fd()).ok()?, file))
+    }
+
+    /// The same of an entry.
     pub(super) fn look_at(&self, id: u32, entry: Id) -> Option<(Stat, OwnedFd)> {
         let known = self.overlays.get(&id)?.model.get(entry);
-        let (stat, file) = self.look(id, known.parent, &known.name)?;
-        let same = known.handle.is_none() || beneath::identity(file.as_fd(), b"").ok() == known.handle;
-        same.then_some((stat, file))
+        match &known.handle {
+            Some(handle) => self.look_for(id, known.parent, &known.name, handle),
+            None => self.look(id, known.parent, &known.name),
+        }
     }
 
     pub(super) fn path(&self, id: u32, entry: Id) -> Vec<u8> {
