@@ -78,8 +78,7 @@ impl Fanotify {
     fn mark(&self, flags: libc::c_uint, mask: u64, dir: BorrowedFd<'_>) -> io::Result<()> {
         let flags = flags | libc::FAN_MARK_ADD;
         // SAFETY: both descriptors are open, and a null path makes the kernel take the directory itself.
-        let result =
-            unsafe { libc::fanotify_mark(self.0.as_raw_fd(), flags, mask, dir.as_raw_fd(), std::ptr::null()) };
+        let result = unsafe { libc::fanotify_mark(self.0.as_raw_fd(), flags, mask, dir.as_raw_fd(), std::ptr::null()) };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 }

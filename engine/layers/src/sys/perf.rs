@@ -98,14 +98,7 @@ impl Ring {
         let page = rustix::param::page_size();
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory of this program.
         let pages = unsafe {
-            mmap(
-                std::ptr::null_mut(),
-                page + RING,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::SHARED,
-                &event,
-                0,
-            )?
+            mmap(std::ptr::null_mut(), page + RING, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, &event, 0)?
         };
         Ok(Self { event, pages: pages.cast(), page })
     }
@@ -204,10 +197,7 @@ mod tests {
             parse(&record(3, &[7, 8, comm, 0], &[99])),
             Some(Record::Named { pid: 7, tid: 8, name: b"sh"[..].into(), time: 99 })
         );
-        assert_eq!(
-            parse(&record(7, &[7, 1, 7, 1], &[42, 99])),
-            Some(Record::Began { pid: 7, parent: 1, time: 42 })
-        );
+        assert_eq!(parse(&record(7, &[7, 1, 7, 1], &[42, 99])), Some(Record::Began { pid: 7, parent: 1, time: 42 }));
         assert_eq!(parse(&record(4, &[7, 1, 8, 1], &[42, 99])), Some(Record::Ended { pid: 7, tid: 8, time: 42 }));
         assert_eq!(parse(&record(2, &[], &[1, 5, 99])), Some(Record::Lost(5)));
         assert_eq!(parse(&record(9, &[], &[])), None);

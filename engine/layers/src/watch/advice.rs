@@ -54,7 +54,8 @@ impl Adviser {
     /// Takes in an update.
     pub fn add(&mut self, update: &Update) {
         let Update::Event(Event { overlay, path, kind, .. }) = update else { return };
-        let relevant = matches!(kind, Kind::CopyUp { data: Data::Full, .. } | Kind::Write { .. } | Kind::Compared { .. });
+        let relevant =
+            matches!(kind, Kind::CopyUp { data: Data::Full, .. } | Kind::Write { .. } | Kind::Compared { .. });
         if !relevant {
             return;
         }
@@ -114,7 +115,9 @@ impl Advice {
                 "/{path}: {files} files were copied ({bytes}) for a few bytes: keep what changes in a volume, or in files of \
                  its own"
             ),
-            About::Busy => format!("/{path}: written {files} times ({bytes}): use a volume for it, which copies nothing"),
+            About::Busy => {
+                format!("/{path}: written {files} times ({bytes}): use a volume for it, which copies nothing")
+            }
         }
     }
 }

@@ -37,7 +37,8 @@ pub(crate) fn candidate(method: Evidence, overlay: &Overlay, options: &Options) 
         }
         Evidence::Inotify => {
             let watcher = Inotify::new().map_err(|error| format!("no inotify: {error}"))?;
-            let note = "inotify tells neither processes nor what came and went between two looks: what is there is right";
+            let note =
+                "inotify tells neither processes nor what came and went between two looks: what is there is right";
             Ok(candidate_of(Box::new(watcher), vec![note.into()]))
         }
         Evidence::Scan => {
@@ -60,7 +61,9 @@ fn filesystem(overlay: &Overlay, options: &Options) -> Result<Candidate, String>
         Ok(Calibration { writes, opens, .. }) => {
             let mut notes = Vec::new();
             if !writes {
-                notes.push("this kernel does not report writes to copied files: they are found when nothing happens".into());
+                notes.push(
+                    "this kernel does not report writes to copied files: they are found when nothing happens".into(),
+                );
             }
             Ok(Candidate { watcher: Some(Box::new(watcher)), tells_opens: opens, notes })
         }

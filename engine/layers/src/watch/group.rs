@@ -138,7 +138,12 @@ impl Group {
     ///
     /// # Errors
     /// The upper directory cannot be opened, or the watcher refuses it.
-    pub(crate) fn attach(&mut self, id: u32, overlay: Overlay, tell: Option<(u64, &mut Out)>) -> io::Result<(u64, Vec<String>)> {
+    pub(crate) fn attach(
+        &mut self,
+        id: u32,
+        overlay: Overlay,
+        tell: Option<(u64, &mut Out)>,
+    ) -> io::Result<(u64, Vec<String>)> {
         let upper = beneath::directory(&overlay.upper)?;
         let handle = beneath::identity(upper.as_fd(), b"")?;
         let (lowers, notes) = Lowers::open(&overlay);
@@ -171,9 +176,11 @@ impl Group {
     pub(crate) fn detach(&mut self, id: u32) {
         self.overlays.remove(&id);
         self.places.retain(|_, place| match place {
-            Place::Upper(of, _) | Place::WorkBase(of) | Place::Work(of) | Place::Staged(of, _) | Place::Whiteout(of) => {
-                *of != id
-            }
+            Place::Upper(of, _)
+            | Place::WorkBase(of)
+            | Place::Work(of)
+            | Place::Staged(of, _)
+            | Place::Whiteout(of) => *of != id,
         });
     }
 
@@ -185,7 +192,9 @@ impl Group {
         self.watch(&work, &handle)?;
         self.places.insert(handle, Place::WorkBase(id));
         for name in ["work", "index"] {
-            let Ok(dir) = beneath::open(work.as_fd(), name.as_bytes(), OFlags::RDONLY | OFlags::DIRECTORY) else { continue };
+            let Ok(dir) = beneath::open(work.as_fd(), name.as_bytes(), OFlags::RDONLY | OFlags::DIRECTORY) else {
+                continue;
+            };
             let handle = beneath::identity(dir.as_fd(), b"")?;
             self.watch(&dir, &handle)?;
             self.places.insert(handle, Place::Work(id));

@@ -96,7 +96,8 @@ fn parse(line: &[u8]) -> Option<Mount> {
     overlay.upper = whole(upper?);
     overlay.work = whole(work);
     // The kernel lists the topmost first.
-    overlay.lowers = lowers.into_iter().rev().map(|lower| LowerLayer { path: whole(lower), created_by: None }).collect();
+    overlay.lowers =
+        lowers.into_iter().rev().map(|lower| LowerLayer { path: whole(lower), created_by: None }).collect();
     Some(Mount { point, overlay })
 }
 
@@ -170,9 +171,8 @@ mod tests {
 39 35 0:35 / /ro ro - overlay o ro,lowerdir=/a:/b
 nonsense";
         let mounts = of_list(list);
-        let lowers = |overlay: &Overlay| {
-            overlay.lowers.iter().map(|lower| lower.path.display().to_string()).collect::<Vec<_>>()
-        };
+        let lowers =
+            |overlay: &Overlay| overlay.lowers.iter().map(|lower| lower.path.display().to_string()).collect::<Vec<_>>();
         assert_eq!(mounts.len(), 3);
         assert_eq!(lowers(&mounts[0].overlay), ["/d/overlay2/l/A", "/d/overlay2/l/B"]);
         assert_eq!(mounts[0].overlay.upper, Path::new("/d/overlay2/ab/diff"));

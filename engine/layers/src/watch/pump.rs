@@ -36,7 +36,8 @@ pub(crate) struct Others {
 
 impl Pump {
     pub(crate) fn new(sender: Sender<Message>) -> io::Result<Arc<Self>> {
-        let (woken, wake) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC | rustix::pipe::PipeFlags::NONBLOCK)?;
+        let (woken, wake) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC | rustix::pipe::PipeFlags::NONBLOCK)?;
         Ok(Arc::new(Self { sources: Mutex::default(), sender, wake, woken, closed: AtomicBool::new(false) }))
     }
 

@@ -58,7 +58,9 @@ impl<'de> Deserialize<'de> for RawPath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Written::deserialize(deserializer)? {
             Written::Text(text) => Ok(Self(text.into_bytes().into())),
-            Written::Bytes { hex } => hex::decode(hex).map(|bytes| Self(bytes.into())).map_err(serde::de::Error::custom),
+            Written::Bytes { hex } => {
+                hex::decode(hex).map(|bytes| Self(bytes.into())).map_err(serde::de::Error::custom)
+            }
         }
     }
 }

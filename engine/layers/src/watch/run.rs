@@ -70,10 +70,21 @@ impl Watch {
         let mounts = if options.all { Some(mounts::list().map_err(cannot)?.into()) } else { None };
         let mut out = Out::new(update_sender, names);
         if let Err(error) = recorded {
-            let text = "processes that end quickly may stay without a name: the kernel's record of them is not to be had";
+            let text =
+                "processes that end quickly may stay without a name: the kernel's record of them is not to be had";
             out.send(Update::Note(format!("{text} ({error})")));
         }
-        let mut desk = Desk { options, out, pump: pump.clone(), messages, pending: VecDeque::new(), groups: Vec::new(), next: 0, batch: 0, due: 0 };
+        let mut desk = Desk {
+            options,
+            out,
+            pump: pump.clone(),
+            messages,
+            pending: VecDeque::new(),
+            groups: Vec::new(),
+            next: 0,
+            batch: 0,
+            due: 0,
+        };
         let emptier = pump.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
         let first = thread("watch-read").spawn(move || emptier.run(&Others { rings, mounts })).map_err(cannot)?;
@@ -253,7 +264,8 @@ impl Desk {
             }
             None => {}
         }
-        let (entries, more) = attached.map_err(|error| format!("{method:?} refused {}: {error}", overlay.upper.display()))?;
+        let (entries, more) =
+            attached.map_err(|error| format!("{method:?} refused {}: {error}", overlay.upper.display()))?;
         self.next += 1;
         if method == Evidence::Scan {
             self.due = now() + QUIET;
@@ -330,9 +342,12 @@ impl Desk {
     /// Attaches what has been mounted, and detaches what has gone.
     fn look_for_mounts(&mut self, later: bool) {
         let Ok(found) = mounts::overlays() else { return };
-        let known: Vec<(u32, PathBuf)> = self.groups.iter().flatten().flat_map(|group| {
-            group.overlays.iter().map(|(id, it)| (*id, it.overlay.upper.clone()))
-        }).collect();
+        let known: Vec<(u32, PathBuf)> = self
+            .groups
+            .iter()
+            .flatten()
+            .flat_map(|group| group.overlays.iter().map(|(id, it)| (*id, it.overlay.upper.clone())))
+            .collect();
         for (id, upper) in &known {
             if !found.iter().any(|mount| mount.overlay.upper == *upper) {
                 self.detach(*id);

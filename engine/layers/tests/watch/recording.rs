@@ -3,14 +3,23 @@
 use std::io::Cursor;
 
 use outcrop_layers::watch::{
-    Adviser, Attached, Certainty, Data, Event, Evidence, How, Kind, LowerLayer, Lower, Node, RawPath, Recorder, Replay, Totals,
-    Update, WatchError, Who,
+    Adviser, Attached, Certainty, Data, Event, Evidence, How, Kind, Lower, LowerLayer, Node, RawPath, Recorder, Replay,
+    Totals, Update, WatchError, Who,
 };
 
 fn event(seq: u64, path: &[u8], kind: Kind) -> Update {
     let who = Some(Who { pid: 7, name: Some(RawPath(b"chmod"[..].into())) });
     let (evidence, certainty) = (Evidence::Fanotify, Certainty::Exact);
-    Update::Event(Event { seq, time: 1_795_000_000_000_000_000 + seq, overlay: 0, path: path.into(), kind, who, evidence, certainty })
+    Update::Event(Event {
+        seq,
+        time: 1_795_000_000_000_000_000 + seq,
+        overlay: 0,
+        path: path.into(),
+        kind,
+        who,
+        evidence,
+        certainty,
+    })
 }
 
 fn copy_up(copied: u64) -> Kind {
@@ -38,13 +47,17 @@ fn updates() -> Vec<Update> {
         event(4, b"etc/passwd", copy_up(2000)),
         event(5, b"etc/passwd", Kind::Write { size: Some(2010), changed: Some(10), mapped: false }),
         event(6, b"etc/passwd", Kind::Write { size: Some(2030), changed: Some(30), mapped: true }),
-        event(7, b"etc/shadow", Kind::Rename {
-            node: Node::File,
-            from: b"etc/passwd"[..].into(),
-            left_whiteout: true,
-            exchange: false,
-            redirect: None,
-        }),
+        event(
+            7,
+            b"etc/shadow",
+            Kind::Rename {
+                node: Node::File,
+                from: b"etc/passwd"[..].into(),
+                left_whiteout: true,
+                exchange: false,
+                redirect: None,
+            },
+        ),
         Update::Note("a note".into()),
         Update::Detached { overlay: 0, agrees: Some(true) },
     ]
@@ -99,5 +112,8 @@ fn sums_and_advice_come_from_updates() {
     assert_eq!((process.events, process.bytes.written), (7, 30));
     let advice: Vec<String> = adviser.advice().iter().map(|one| one.text(&|bytes| format!("{bytes} B"))).collect();
     assert_eq!(advice.len(), 1, "{advice:?}");
-    assert!(advice[0].contains("/bin") && advice[0].contains("1900000 B") && advice[0].contains("--chmod"), "{advice:?}");
+    assert!(
+        advice[0].contains("/bin") && advice[0].contains("1900000 B") && advice[0].contains("--chmod"),
+        "{advice:?}"
+    );
 }

@@ -132,7 +132,9 @@ impl Watching {
     pub(crate) fn until(&self, taken: &mut Vec<Update>, wanted: &str) {
         while !short(&events(taken)).iter().any(|told| told.starts_with(wanted)) {
             let next = self.updates.recv_timeout(Duration::from_secs(30));
-            taken.push(next.unwrap_or_else(|_| panic!("{wanted}: not told within 30 s, but {:?}", short(&events(taken)))));
+            taken.push(
+                next.unwrap_or_else(|_| panic!("{wanted}: not told within 30 s, but {:?}", short(&events(taken)))),
+            );
         }
     }
 
@@ -151,25 +153,32 @@ impl Watching {
 
 /// The events among updates.
 pub(crate) fn events(updates: &[Update]) -> Vec<Event> {
-    updates.iter().filter_map(|update| if let Update::Event(event) = update { Some(event.clone()) } else { None }).collect()
+    updates
+        .iter()
+        .filter_map(|update| if let Update::Event(event) = update { Some(event.clone()) } else { None })
+        .collect()
 }
 
 /// Events in short, a line each: `copy-up file lower2 full 6 by handle`. Times, numbers and processes are left out.
 pub(crate) fn short(events: &[Event]) -> Vec<String> {
-    events.iter().filter(|event| !matches!(event.kind, Kind::Compared { .. })).map(|event| {
-        let json = serde_json::to_value(&event.kind).expect("is JSON");
-        let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let mut words = vec![text(&json["kind"]), event.path.to_string()];
-        let members = json.as_object().expect("object").iter().filter(|(name, _)| *name != "kind");
-        words.extend(members.filter(|(_, value)| **value != false).map(|(name, value)| match name.as_str() {
-            "lower" => format!("lower{}={}", value["layer"], text(&value["how"])),
-            _ => format!("{name}={}", text(value)),
-        }));
-        if event.evidence == Evidence::Scan {
-            words.push("(scan)".into());
-        }
-        words.join(" ")
-    }).collect()
+    events
+        .iter()
+        .filter(|event| !matches!(event.kind, Kind::Compared { .. }))
+        .map(|event| {
+            let json = serde_json::to_value(&event.kind).expect("is JSON");
+            let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let mut words = vec![text(&json["kind"]), event.path.to_string()];
+            let members = json.as_object().expect("object").iter().filter(|(name, _)| *name != "kind");
+            words.extend(members.filter(|(_, value)| **value != false).map(|(name, value)| match name.as_str() {
+                "lower" => format!("lower{}={}", value["layer"], text(&value["how"])),
+                _ => format!("{name}={}", text(value)),
+            }));
+            if event.evidence == Evidence::Scan {
+                words.push("(scan)".into());
+            }
+            words.join(" ")
+        })
+        .collect()
 }
 
 /// The program of `examples/workload.rs`.

@@ -17,8 +17,14 @@ fn directories_are_watched_without_rights() {
         }
         fs::write(at("lower/dir/file"), "lower").expect("written");
         let lowers = vec![LowerLayer { path: at("lower"), created_by: None }];
-        let overlay =
-            Overlay { name: "test".into(), upper: at("upper"), work: at("work"), lowers, userxattr: true, metacopy: false };
+        let overlay = Overlay {
+            name: "test".into(),
+            upper: at("upper"),
+            work: at("work"),
+            lowers,
+            userxattr: true,
+            metacopy: false,
+        };
         let watch = Watching::start(Options { only, ..Options::default() });
         let attached = watch.attach(overlay).expect("attaches");
         assert!(attached.names_processes || !attached.notes.is_empty(), "{attached:?}");

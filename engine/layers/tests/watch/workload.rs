@@ -34,7 +34,9 @@ fn fact(event: &Event) -> Option<Fact> {
         Kind::Whiteout { .. } => ("whiteout", String::new()),
         Kind::Delete { .. } => ("delete", String::new()),
         Kind::Opaque => ("opaque", String::new()),
-        Kind::Rename { left_whiteout, .. } => ("rename", if *left_whiteout { "whiteout".into() } else { String::new() }),
+        Kind::Rename { left_whiteout, .. } => {
+            ("rename", if *left_whiteout { "whiteout".into() } else { String::new() })
+        }
         Kind::Link { .. } => ("link", String::new()),
         Kind::Write { .. } | Kind::Compared { .. } => return None,
         Kind::Resynchronised { .. } => ("resynchronised", String::new()),
@@ -101,7 +103,9 @@ fn watched_workload(mounted: &Mounted) -> (String, Vec<Update>) {
 }
 
 fn mounted(on: On, options: &str) -> Mounted {
-    Mounted::new(on, options, |base| run(workload().to_str().expect("text"), &["prepare", base.to_str().expect("text")]))
+    Mounted::new(on, options, |base| {
+        run(workload().to_str().expect("text"), &["prepare", base.to_str().expect("text")])
+    })
 }
 
 #[test]

@@ -13,7 +13,15 @@ use crate::watch::{beneath, compare};
 
 impl Group {
     /// A regular file whose copy was linked into the upper directory.
-    pub(super) fn copied_up(&mut self, id: u32, parent: Id, raw: &Raw<'_>, staged: Staged, reading: Reading, out: &mut Out) {
+    pub(super) fn copied_up(
+        &mut self,
+        id: u32,
+        parent: Id,
+        raw: &Raw<'_>,
+        staged: Staged,
+        reading: Reading,
+        out: &mut Out,
+    ) {
         let looked = self.look_for(id, parent, raw.name, raw.target).map(|(_, file)| file);
         let found = self.find_lower(id, parent, raw.name, looked.as_ref());
         let mut found = found;
@@ -75,8 +83,9 @@ impl Group {
             return (Data::Nothing, 0, Certainty::Exact);
         }
         let metacopy = attachment.lowers.attribute("metacopy");
-        let has_metacopy =
-            || attachment.overlay.metacopy && upper.is_some_and(|file| beneath::xattr(file.as_fd(), &metacopy).is_some());
+        let has_metacopy = || {
+            attachment.overlay.metacopy && upper.is_some_and(|file| beneath::xattr(file.as_fd(), &metacopy).is_some())
+        };
         let told = match &found.handle {
             Some(handle) if self.tells_opens && same_filesystem(attachment, found) => {
                 self.opened.since(raw.pid, handle, staged.order, staged.batch)
@@ -127,16 +136,19 @@ impl Group {
         if let Some(existing) = existing {
             self.drop_entry(id, existing);
         }
-        self.insert(id, Entry {
-            parent,
-            name: raw.name.into(),
-            node: Some(node),
-            handle: Some(raw.target.into()),
-            over: Some(true),
-            lower: found.map(|found| Box::new(found.lower.clone())),
-            known: found.map(|found| Known::from(&found.stat)),
-            ..Entry::default()
-        })
+        self.insert(
+            id,
+            Entry {
+                parent,
+                name: raw.name.into(),
+                node: Some(node),
+                handle: Some(raw.target.into()),
+                over: Some(true),
+                lower: found.map(|found| Box::new(found.lower.clone())),
+                known: found.map(|found| Known::from(&found.stat)),
+                ..Entry::default()
+            },
+        )
     }
 
     /// Something moved from the work directory to the upper one.
@@ -178,7 +190,15 @@ impl Group {
         self.insert(id, Entry { parent, name, handle, opaque: true, ..before });
     }
 
-    fn whited_out(&mut self, id: u32, parent: Id, raw: &Raw<'_>, existing: Option<Id>, reading: Reading, out: &mut Out) {
+    fn whited_out(
+        &mut self,
+        id: u32,
+        parent: Id,
+        raw: &Raw<'_>,
+        existing: Option<Id>,
+        reading: Reading,
+        out: &mut Out,
+    ) {
         let dropped = existing.is_some();
         if let Some(existing) = existing {
             self.flush(id, existing, reading, out);
@@ -191,7 +211,15 @@ impl Group {
     }
 
     /// A directory, link or device that was copied up; or the first whiteout, whose inode nobody knew.
-    fn copied_by_rename(&mut self, id: u32, parent: Id, raw: &Raw<'_>, existing: Option<Id>, reading: Reading, out: &mut Out) {
+    fn copied_by_rename(
+        &mut self,
+        id: u32,
+        parent: Id,
+        raw: &Raw<'_>,
+        existing: Option<Id>,
+        reading: Reading,
+        out: &mut Out,
+    ) {
         let looked = self.look_for(id, parent, raw.name, raw.target);
         let is_whiteout = !raw.is_dir() && looked.as_ref().is_some_and(|(stat, _)| beneath::node(stat).is_none());
         if is_whiteout {
@@ -201,7 +229,8 @@ impl Group {
         }
         let file = looked.map(|(_, file)| file);
         let found = self.find_lower(id, parent, raw.name, file.as_ref());
-        let node = if raw.is_dir() { Node::Directory } else { found.as_ref().map_or(Node::Special, |found| found.node) };
+        let node =
+            if raw.is_dir() { Node::Directory } else { found.as_ref().map_or(Node::Special, |found| found.node) };
         let (data, copied, certainty) = match (&found, self.staged(raw.target), node) {
             (Some(_), Some(staged), Node::File) => self.data(id, found.as_ref(), file.as_ref(), raw, staged),
             (Some(_), ..) => (Data::Nothing, 0, Certainty::Exact),

@@ -89,24 +89,40 @@ impl Group {
     fn made(&mut self, id: u32, parent: Id, raw: &Raw<'_>, existing: Option<Id>, reading: Reading, out: &mut Out) {
         let over = existing.is_some_and(|existing| self.is_over(id, existing));
         let found = self.look_for(id, parent, raw.name, raw.target);
-        let node = if raw.is_dir() { Node::Directory } else { found.as_ref().and_then(|(stat, _)| beneath::node(stat)).unwrap_or(Node::File) };
+        let node = if raw.is_dir() {
+            Node::Directory
+        } else {
+            found.as_ref().and_then(|(stat, _)| beneath::node(stat)).unwrap_or(Node::File)
+        };
         if let Some(existing) = existing {
             self.drop_entry(id, existing);
         }
         let known = found.map(|(stat, _)| Known { mtime: (0, 0), size: 0, ..Known::from(&stat) });
-        let entry = self.insert(id, Entry {
-            parent,
-            name: raw.name.into(),
-            node: Some(node),
-            handle: Some(raw.target.into()),
-            over: Some(over),
-            known,
-            ..Entry::default()
-        });
+        let entry = self.insert(
+            id,
+            Entry {
+                parent,
+                name: raw.name.into(),
+                node: Some(node),
+                handle: Some(raw.target.into()),
+                over: Some(over),
+                known,
+                ..Entry::default()
+            },
+        );
         self.opaque_or_new(id, entry, node, over, raw, reading, out);
     }
 
-    fn opaque_or_new(&mut self, id: u32, entry: Id, node: Node, over: bool, raw: &Raw<'_>, reading: Reading, out: &mut Out) {
+    fn opaque_or_new(
+        &mut self,
+        id: u32,
+        entry: Id,
+        node: Node,
+        over: bool,
+        raw: &Raw<'_>,
+        reading: Reading,
+        out: &mut Out,
+    ) {
         let Some(attachment) = self.overlays.get_mut(&id) else { return };
         let path = attachment.model.path(entry);
         let kind = if node == Node::Directory && over {
@@ -122,7 +138,15 @@ impl Group {
     }
 
     /// Something was made where a whiteout was, in the work directory, and has moved here.
-    pub(super) fn made_over(&mut self, id: u32, parent: Id, raw: &Raw<'_>, existing: Id, reading: Reading, out: &mut Out) {
+    pub(super) fn made_over(
+        &mut self,
+        id: u32,
+        parent: Id,
+        raw: &Raw<'_>,
+        existing: Id,
+        reading: Reading,
+        out: &mut Out,
+    ) {
         self.made(id, parent, raw, Some(existing), reading, out);
     }
 
@@ -201,7 +225,8 @@ impl Group {
     fn deleted(&mut self, id: u32, parent: Id, raw: &Raw<'_>, reading: Reading, out: &mut Out) {
         let Some(attachment) = self.overlays.get_mut(&id) else { return };
         let entry = attachment.model.child(parent, raw.name);
-        let is_that = |entry: &Id| attachment.model.get(*entry).handle.as_deref().is_none_or(|handle| handle == raw.target);
+        let is_that =
+            |entry: &Id| attachment.model.get(*entry).handle.as_deref().is_none_or(|handle| handle == raw.target);
         match entry.filter(is_that) {
             Some(entry) => {
                 let (node, path) = (attachment.model.get(entry).node, attachment.model.path(entry));

@@ -86,7 +86,8 @@ impl Group {
             }
         }
         let named = attachment.model.child(old, old_name);
-        let is_that = |entry: &Id| attachment.model.get(*entry).handle.as_deref().is_none_or(|handle| handle == raw.target);
+        let is_that =
+            |entry: &Id| attachment.model.get(*entry).handle.as_deref().is_none_or(|handle| handle == raw.target);
         match named.filter(is_that) {
             Some(entry) => self.move_entry(id, entry, (old, old_name), parent, raw, reading, out),
             None => self.in_upper_from_outside(id, parent, raw, reading, out),
@@ -119,7 +120,9 @@ impl Group {
         let moved = attachment.model.get_mut(entry);
         moved.over = Some(over);
         let node = moved.node.unwrap_or(Node::Special);
-        let merged = node == Node::Directory && !moved.opaque && (moved.lower.is_some() || moved.lower_path.is_some() || left_whiteout);
+        let merged = node == Node::Directory
+            && !moved.opaque
+            && (moved.lower.is_some() || moved.lower_path.is_some() || left_whiteout);
         if merged && moved.lower_path.is_none() {
             moved.lower_path = Some(lower_path.into());
         }

@@ -82,7 +82,8 @@ impl Group {
     /// What is in a directory. A file that goes meanwhile is left out.
     fn read(&self, id: u32, dir: &OwnedFd) -> io::Result<Vec<Read>> {
         let Some(attachment) = self.overlays.get(&id) else { return Ok(Vec::new()) };
-        let marks_whiteouts = beneath::xattr(dir.as_fd(), &attachment.lowers.attribute("opaque")).is_some_and(|v| v == b"x");
+        let marks_whiteouts =
+            beneath::xattr(dir.as_fd(), &attachment.lowers.attribute("opaque")).is_some_and(|v| v == b"x");
         let mut all = Vec::new();
         for entry in rustix::fs::Dir::read_from(dir)? {
             let entry = entry?;
@@ -151,7 +152,8 @@ impl Group {
         let Some(attachment) = self.overlays.get_mut(&id) else { return Kind::Create { node, over_whiteout: true } };
         let origin = attachment.lowers.attribute("origin");
         let has_origin = file.as_ref().is_some_and(|file| beneath::xattr(file.as_fd(), &origin).is_some());
-        let Some(found) = found.filter(|found| found.node == node && (has_origin || node != Node::File || found.stat.st_nlink > 1))
+        let Some(found) =
+            found.filter(|found| found.node == node && (has_origin || node != Node::File || found.stat.st_nlink > 1))
         else {
             return Kind::Create { node, over_whiteout: true };
         };
@@ -159,7 +161,9 @@ impl Group {
         let metadata = file.as_ref().is_some_and(|file| beneath::xattr(file.as_fd(), &metacopy).is_some());
         let (data, copied) = match node {
             Node::File if metadata => (Data::Metadata, 0),
-            Node::File if known.size > 0 && found.lower.size > 0 => (Data::Full, attachment.lowers.bytes_to_copy(&found)),
+            Node::File if known.size > 0 && found.lower.size > 0 => {
+                (Data::Full, attachment.lowers.bytes_to_copy(&found))
+            }
             Node::File if found.lower.size > 0 => (Data::Truncated, 0),
             _ => (Data::Nothing, 0),
         };
@@ -296,7 +300,13 @@ impl Group {
 
     /// Compares the upper directory with what was told, and tells the rest. `drain` must hand on all that is waiting to be
     /// reported, and say whether there was something. Returns whether the two agree afterwards.
-    pub(crate) fn reconcile(&mut self, id: u32, reason: Reason, out: &mut Out, drain: &mut dyn FnMut(&mut Self, &mut Out) -> bool) -> Option<bool> {
+    pub(crate) fn reconcile(
+        &mut self,
+        id: u32,
+        reason: Reason,
+        out: &mut Out,
+        drain: &mut dyn FnMut(&mut Self, &mut Out) -> bool,
+    ) -> Option<bool> {
         const TRIES: usize = 3;
         for left in (0..TRIES).rev() {
             drain(self, out);
@@ -343,7 +353,8 @@ fn plain(parent: Id, found: Read) -> Entry {
 }
 
 fn is_same(entry: &Entry, found: &Read) -> bool {
-    entry.node == found.node && (found.node.is_none() || entry.handle.as_ref().is_none_or(|handle| *handle == found.handle))
+    entry.node == found.node
+        && (found.node.is_none() || entry.handle.as_ref().is_none_or(|handle| *handle == found.handle))
 }
 
 fn is_changed(entry: &Entry, found: &Read) -> bool {

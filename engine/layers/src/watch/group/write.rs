@@ -69,7 +69,8 @@ impl Group {
         let now = Known::from(&stat);
         let Some(attachment) = self.overlays.get_mut(&id) else { return };
         let Some(known) = attachment.model.get(entry).known else { return };
-        let written = if known.mtime == (0, 0) { now.size > 0 } else { now.mtime != known.mtime || now.size != known.size };
+        let written =
+            if known.mtime == (0, 0) { now.size > 0 } else { now.mtime != known.mtime || now.size != known.size };
         if written {
             self.tell_write(id, entry, raw.pid, true, reading, out);
         }
