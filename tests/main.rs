@@ -13,3 +13,4 @@ mod outcrop;
 mod rootfs;
 mod system;
 mod terminal;
+mod watch;

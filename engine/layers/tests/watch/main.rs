@@ -3,6 +3,8 @@
 //! What mounts needs root; `.ci/run` runs it so.
 
 mod classes;
+mod facts;
+mod names;
 mod recording;
 mod support;
 mod unprivileged;
