@@ -55,10 +55,8 @@ mod tests {
     #[test]
     fn counts_bytes_that_differ() {
         let folder = tempfile::tempdir().expect("temporary folder");
-        let file = |name: &str, content: &[u8]| {
-            std::fs::write(folder.path().join(name), content).expect("written");
-            move |folder: &std::path::Path, name: &str| File::open(folder.join(name)).expect("opens")
-        };
+        let write = |name: &str, content: &[u8]| std::fs::write(folder.path().join(name), content).expect("written");
+        let open = |name: &str| File::open(folder.path().join(name)).expect("opens");
         let big = vec![7; BLOCK * 2 + 9];
         let mut other = big.clone();
         (other[3], other[BLOCK + 1]) = (1, 2);
@@ -72,11 +70,10 @@ mod tests {
             (&big[..BLOCK], &big, BLOCK as u64 + 9, true),
             (&big, &big[..5], BLOCK as u64 * 2 + 4, true),
         ] {
-            let open = file("upper", upper);
-            file("lower", lower);
-            let (upper, lower) = (|| open(folder.path(), "upper"), || open(folder.path(), "lower"));
-            assert_eq!(changed(upper(), lower()).expect("read"), want);
-            assert_eq!(begins_alike(upper(), lower()).expect("read"), alike, "{want}");
+            write("upper", upper);
+            write("lower", lower);
+            assert_eq!(changed(open("upper"), open("lower")).expect("read"), want);
+            assert_eq!(begins_alike(open("upper"), open("lower")).expect("read"), alike, "{want}");
         }
     }
 }

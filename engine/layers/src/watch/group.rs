@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::OFlags;
 
 use super::beneath;
-use super::event::{Certainty, Evidence, Kind, Reason};
+use super::event::{Certainty, Evidence, Kind};
 use super::lowers::Lowers;
 use super::model::{Id, Model, TOP};
 use super::out::{Fact, Out};
@@ -198,14 +198,14 @@ impl Group {
             let handle = beneath::identity(dir.as_fd(), b"")?;
             self.watch(&dir, &handle)?;
             self.places.insert(handle, Place::Work(id));
-            self.find_whiteout(id, dir);
+            self.find_whiteout(id, &dir);
         }
         Ok(())
     }
 
     /// The whiteout that overlayfs keeps in its work directory, to make links of it.
-    fn find_whiteout(&mut self, id: u32, dir: OwnedFd) {
-        let Ok(entries) = rustix::fs::Dir::read_from(&dir) else { return };
+    fn find_whiteout(&mut self, id: u32, dir: &OwnedFd) {
+        let Ok(entries) = rustix::fs::Dir::read_from(dir) else { return };
         for entry in entries.flatten() {
             if entry.file_type() == rustix::fs::FileType::CharacterDevice
                 && let Ok(handle) = beneath::identity(dir.as_fd(), entry.file_name().to_bytes())
@@ -321,21 +321,15 @@ impl Group {
         }
     }
 
-    /// Tells a fact about the entry at `path`.
-    fn tell(&self, out: &mut Out, id: u32, path: Vec<u8>, kind: Kind, raw: &Raw<'_>, certainty: Certainty, at: u64) {
-        let evidence = self.evidence;
+    /// Tells a fact about the entry at `path`, how far to believe it, and when it was seen.
+    fn tell(&self, out: &mut Out, id: u32, path: Vec<u8>, kind: Kind, raw: &Raw<'_>, told: (Certainty, u64)) {
+        let (evidence, (certainty, at)) = (self.evidence, told);
         out.tell(Fact { overlay: id, path, kind, pid: raw.pid, evidence, certainty, at });
     }
 
     fn tell_scan(&self, out: &mut Out, id: u32, path: Vec<u8>, kind: Kind, at: u64) {
         let evidence = if self.evidence == Evidence::Inotify { Evidence::Inotify } else { Evidence::Scan };
         out.tell(Fact { overlay: id, path, kind, pid: 0, evidence, certainty: Certainty::Inferred, at });
-    }
-
-    fn tell_resynchronised(&self, out: &mut Out, id: u32, reason: Reason, found: u64, at: u64) {
-        let kind = Kind::Resynchronised { reason, found };
-        let certainty = Certainty::Exact;
-        out.tell(Fact { overlay: id, path: Vec::new(), kind, pid: 0, evidence: Evidence::Scan, certainty, at });
     }
 
     /// Takes an entry out and forgets it and all below it.

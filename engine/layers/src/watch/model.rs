@@ -56,8 +56,8 @@ pub(crate) struct Known {
     pub(crate) owner: (u32, u32),
     pub(crate) size: u64,
     pub(crate) mtime: (i64, i64),
-    pub(crate) ctime: (i64, i64),
-    pub(crate) links: u64,
+    /// Whether it has several names.
+    pub(crate) linked: bool,
 }
 
 impl From<&rustix::fs::Stat> for Known {
@@ -66,9 +66,8 @@ impl From<&rustix::fs::Stat> for Known {
             mode: stat.st_mode & 0o7777,
             owner: (stat.st_uid, stat.st_gid),
             size: stat.st_size as u64,
-            mtime: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
-            ctime: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
-            links: stat.st_nlink as u64,
+            mtime: (stat.st_mtime, stat.st_mtime_nsec as i64),
+            linked: stat.st_nlink > 1,
         }
     }
 }

@@ -90,9 +90,8 @@ fn parse(line: &[u8]) -> Option<Mount> {
             _ => {}
         }
     }
-    let base = upper.as_deref().filter(|upper| upper.is_relative()).and(Some(point.as_path()));
-    let base = base.or(Some(point.as_path())).and_then(|point| point.parent()?.parent().map(Path::to_owned));
-    let whole = |path: PathBuf| resolved(&base, path);
+    let base = point.parent().and_then(Path::parent).map(Path::to_owned);
+    let whole = |path: PathBuf| resolved(base.as_deref(), path);
     overlay.upper = whole(upper?);
     overlay.work = whole(work);
     // The kernel lists the topmost first.
@@ -102,7 +101,7 @@ fn parse(line: &[u8]) -> Option<Mount> {
 }
 
 /// Docker gives long lists relative to its folder of layers, two levels above the mount point, and as links there.
-fn resolved(base: &Option<PathBuf>, path: PathBuf) -> PathBuf {
+fn resolved(base: Option<&Path>, path: PathBuf) -> PathBuf {
     let whole = match base {
         Some(base) if path.is_relative() => base.join(&path),
         _ => path,

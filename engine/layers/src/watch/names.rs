@@ -11,12 +11,15 @@ const KEPT: u64 = 120_000_000_000;
 /// Most ended processes whose names are kept.
 const MOST: usize = 200_000;
 
+/// A name, and the time from which on it was that of a process, in nanoseconds of the monotonic clock.
+type Named = (u64, Box<[u8]>);
+
 /// The names that each process had, with the time from which on.
 #[derive(Default)]
 pub(crate) struct Names {
     rings: Vec<Ring>,
     records: Vec<Record>,
-    names: HashMap<u32, Vec<(u64, Box<[u8]>)>>,
+    known: HashMap<u32, Vec<Named>>,
     ended: VecDeque<(u64, u32)>,
     /// Records that the kernel had no room for.
     pub(crate) lost: u64,
@@ -63,10 +66,10 @@ impl Names {
             }
             self.ended.pop_front();
             // The number may belong to a later process by now.
-            if let Some(names) = self.names.get_mut(&pid) {
+            if let Some(names) = self.known.get_mut(&pid) {
                 names.retain(|(begun, _)| *begun > time);
                 if names.is_empty() {
-                    self.names.remove(&pid);
+                    self.known.remove(&pid);
                 }
             }
         }
@@ -75,11 +78,11 @@ impl Names {
     fn add(&mut self, record: Record) {
         match record {
             Record::Named { pid, tid, name, time } if pid == tid => {
-                self.names.entry(pid).or_default().push((time, name));
+                self.known.entry(pid).or_default().push((time, name));
             }
             Record::Began { pid, parent, time } if pid != parent => {
                 if let Some(name) = self.name_at(parent, time) {
-                    self.names.entry(pid).or_default().push((time, name));
+                    self.known.entry(pid).or_default().push((time, name));
                 }
             }
             Record::Ended { pid, tid, time } if pid == tid => self.ended.push_back((time, pid)),
@@ -98,7 +101,7 @@ impl Names {
     }
 
     fn name_at(&self, pid: u32, time: u64) -> Option<Box<[u8]>> {
-        let names = self.names.get(&pid)?;
+        let names = self.known.get(&pid)?;
         let before = names.iter().rev().find(|(begun, _)| *begun <= time);
         before.or(names.first()).map(|(_, name)| name.clone())
     }
@@ -107,7 +110,7 @@ impl Names {
     fn ask(&mut self, pid: u32) {
         if let Ok(mut name) = std::fs::read(format!("/proc/{pid}/comm")) {
             name.pop_if(|last| *last == b'\n');
-            self.names.entry(pid).or_default().push((0, name.into()));
+            self.known.entry(pid).or_default().push((0, name.into()));
         }
     }
 }
@@ -149,7 +152,7 @@ mod tests {
         assert_eq!(at(u32::MAX, 1), None);
         names.drain(20 + KEPT + 1);
         assert_eq!(names.of(u32::MAX, 1), None);
-        assert!(!names.names.contains_key(&11) && names.names.contains_key(&10));
+        assert!(!names.known.contains_key(&11) && names.known.contains_key(&10));
     }
 
     #[test]

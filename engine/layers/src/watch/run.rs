@@ -154,11 +154,11 @@ impl Desk {
         if self.options.all {
             self.look_for_mounts(false);
         }
-        while let Some(message) = self.message() {
-            match message {
-                Some(Message::Stop) => break,
-                Some(message) => self.handle(message),
-                None => {}
+        loop {
+            match self.message() {
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(message) => self.handle(message),
+                Err(RecvTimeoutError::Timeout) => {}
             }
             if self.due != 0 && now() >= self.due {
                 self.tick();
@@ -169,18 +169,12 @@ impl Desk {
         }
     }
 
-    /// The next message; `Some(None)` when it is time to look for what is due, `None` when nobody is left to send.
-    fn message(&mut self) -> Option<Option<Message>> {
-        if let Some(message) = self.pending.pop_front() {
-            return Some(Some(message));
-        }
-        if self.due == 0 {
-            return self.messages.recv().ok().map(Some);
-        }
-        match self.messages.recv_timeout(TICK) {
-            Ok(message) => Some(Some(message)),
-            Err(RecvTimeoutError::Timeout) => Some(None),
-            Err(RecvTimeoutError::Disconnected) => None,
+    /// The next message; a timeout when it is time to look for what is due.
+    fn message(&mut self) -> Result<Message, RecvTimeoutError> {
+        match self.pending.pop_front() {
+            Some(message) => Ok(message),
+            None if self.due == 0 => self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            None => self.messages.recv_timeout(TICK),
         }
     }
 
@@ -243,13 +237,12 @@ impl Desk {
         let of_device = |group: &Option<Group>| group.as_ref().is_some_and(|group| group.is_on(device));
         let at = self.groups.iter().position(of_device).filter(|_| method == Evidence::Fanotify);
         let mut notes = Vec::new();
-        let mut group = match at.and_then(|at| self.groups[at].take()) {
-            Some(group) => group,
-            None => {
-                let candidate = candidate(method, overlay, &self.options)?;
-                notes = candidate.notes;
-                Group::new(candidate.watcher, candidate.tells_opens, device)
-            }
+        let mut group = if let Some(group) = at.and_then(|at| self.groups[at].take()) {
+            group
+        } else {
+            let candidate = candidate(method, overlay, &self.options)?;
+            notes = candidate.notes;
+            Group::new(candidate.watcher, candidate.tells_opens, device)
         };
         let told = if tell { Some((now(), &mut self.out)) } else { None };
         let attached = group.attach(id, overlay.clone(), told);
@@ -312,7 +305,7 @@ impl Desk {
         let agrees = self.reconcile(id, Reason::Stop);
         for group in self.groups.iter_mut().flatten() {
             if group.overlays.contains_key(&id) {
-                group.tell_detached(id, agrees, &mut self.out);
+                self.out.send(Update::Detached { overlay: id, agrees });
                 group.detach(id);
             }
         }

@@ -65,7 +65,9 @@ fn updates() -> Vec<Update> {
 
 fn recorded(updates: &[Update]) -> Vec<u8> {
     let mut recorder = Recorder::new(Vec::new()).expect("begins");
-    updates.iter().for_each(|update| recorder.add(update).expect("added"));
+    for update in updates {
+        recorder.add(update).expect("added");
+    }
     recorder.into_inner()
 }
 

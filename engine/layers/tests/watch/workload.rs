@@ -22,7 +22,7 @@ fn watched_workload(mounted: &Mounted) -> (String, Vec<Update>) {
 
 fn mounted(on: On, options: &str) -> Mounted {
     Mounted::new(on, options, |base| {
-        run(workload().to_str().expect("text"), &["prepare", base.to_str().expect("text")])
+        run(workload().to_str().expect("text"), &["prepare", base.to_str().expect("text")]);
     })
 }
 

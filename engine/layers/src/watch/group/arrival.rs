@@ -37,7 +37,7 @@ impl Group {
         (copy.metadata_only, copy.was_metadata_only) = (is_metadata, is_metadata);
         let path = attachment.model.path(entry);
         let lower = found.map(|found| found.lower);
-        self.tell(out, id, path, Kind::CopyUp { node, lower, data, copied }, raw, certainty, reading.at);
+        self.tell(out, id, path, Kind::CopyUp { node, lower, data, copied }, raw, (certainty, reading.at));
         if staged.named {
             self.merged_with_copy_up(id, entry, raw, reading, out);
         }
@@ -56,7 +56,7 @@ impl Group {
             attachment.know(entry, Known { mode: now.mode, owner: now.owner, ..known });
             let path = attachment.model.path(entry);
             let kind = Kind::Attributes { mode, owner };
-            self.tell(out, id, path, kind, raw, Certainty::Coalesced, reading.at);
+            self.tell(out, id, path, kind, raw, (Certainty::Coalesced, reading.at));
         }
         let is_file = beneath::node(&stat) == Some(Node::File);
         if is_file && (now.mtime != known.mtime || now.size != known.size) {
@@ -94,12 +94,11 @@ impl Group {
         };
         match told {
             Verdict::Opened => (Data::Full, bytes, Certainty::Exact),
-            Verdict::NotOpened if has_metacopy() => (Data::Metadata, 0, Certainty::Exact),
+            Verdict::NotOpened | Verdict::Doubtful if has_metacopy() => (Data::Metadata, 0, Certainty::Exact),
             Verdict::NotOpened => (Data::Truncated, 0, Certainty::Exact),
-            Verdict::Doubtful if has_metacopy() => (Data::Metadata, 0, Certainty::Exact),
             Verdict::Doubtful => {
                 let lower = attachment.lowers.content(&found.lower);
-                let upper = upper.and_then(|file| reopened(file));
+                let upper = upper.and_then(reopened);
                 let alike = lower.zip(upper).map(|(lower, upper)| compare::begins_alike(upper, lower.into()));
                 match alike {
                     Some(Ok(false)) => (Data::Truncated, 0, Certainty::Inferred),
@@ -207,7 +206,7 @@ impl Group {
         let entry = Entry { parent, name: raw.name.into(), over: Some(true), ..Entry::default() };
         let entry = self.insert(id, entry);
         let path = self.path(id, entry);
-        self.tell(out, id, path, Kind::Whiteout { dropped }, raw, Certainty::Exact, reading.at);
+        self.tell(out, id, path, Kind::Whiteout { dropped }, raw, (Certainty::Exact, reading.at));
     }
 
     /// A directory, link or device that was copied up; or the first whiteout, whose inode nobody knew.
@@ -242,7 +241,7 @@ impl Group {
         }
         let path = self.path(id, entry);
         let lower: Option<Lower> = found.map(|found| found.lower);
-        self.tell(out, id, path, Kind::CopyUp { node, lower, data, copied }, raw, certainty, reading.at);
+        self.tell(out, id, path, Kind::CopyUp { node, lower, data, copied }, raw, (certainty, reading.at));
         if node == Node::Directory {
             self.merged_with_copy_up(id, entry, raw, reading, out);
         }

@@ -83,7 +83,7 @@ impl Group {
     pub(super) fn seen_before(&mut self, id: u32, entry: Id, raw: &Raw<'_>, reading: Reading, out: &mut Out) {
         let kind = self.kind_of(id, entry);
         let path = self.path(id, entry);
-        self.tell(out, id, path, kind, raw, Certainty::Inferred, reading.at);
+        self.tell(out, id, path, kind, raw, (Certainty::Inferred, reading.at));
     }
 
     fn made(&mut self, id: u32, parent: Id, raw: &Raw<'_>, existing: Option<Id>, reading: Reading, out: &mut Out) {
@@ -110,31 +110,20 @@ impl Group {
                 ..Entry::default()
             },
         );
-        self.opaque_or_new(id, entry, node, over, raw, reading, out);
+        self.opaque_or_new(id, entry, raw, reading, out);
     }
 
-    fn opaque_or_new(
-        &mut self,
-        id: u32,
-        entry: Id,
-        node: Node,
-        over: bool,
-        raw: &Raw<'_>,
-        reading: Reading,
-        out: &mut Out,
-    ) {
+    fn opaque_or_new(&mut self, id: u32, entry: Id, raw: &Raw<'_>, reading: Reading, out: &mut Out) {
         let Some(attachment) = self.overlays.get_mut(&id) else { return };
         let path = attachment.model.path(entry);
-        let kind = if node == Node::Directory && over {
-            attachment.model.get_mut(entry).opaque = true;
-            Kind::Opaque
-        } else {
-            Kind::Create { node, over_whiteout: over }
-        };
+        let new = attachment.model.get_mut(entry);
+        let (node, over_whiteout) = (new.node.unwrap_or(Node::Special), new.over == Some(true));
+        new.opaque = node == Node::Directory && over_whiteout;
+        let kind = if new.opaque { Kind::Opaque } else { Kind::Create { node, over_whiteout } };
         if node == Node::Directory {
             self.new_directories.push((id, Some(entry)));
         }
-        self.tell(out, id, path, kind, raw, Certainty::Exact, reading.at);
+        self.tell(out, id, path, kind, raw, (Certainty::Exact, reading.at));
     }
 
     /// Something was made where a whiteout was, in the work directory, and has moved here.
@@ -168,7 +157,7 @@ impl Group {
         let entry = self.insert(id, entry);
         let path = self.path(id, entry);
         let to = Some(to.as_slice().into());
-        self.tell(out, id, path, Kind::Link { to }, raw, Certainty::Exact, reading.at);
+        self.tell(out, id, path, Kind::Link { to }, raw, (Certainty::Exact, reading.at));
     }
 
     /// The current state of what is at a name: metadata, and an O_PATH descriptor.
@@ -234,7 +223,7 @@ impl Group {
                 self.drop_entry(id, entry);
                 // Overlayfs takes a whiteout away with the directory that it is in.
                 if let Some(node) = node {
-                    self.tell(out, id, path, Kind::Delete { node }, raw, Certainty::Exact, reading.at);
+                    self.tell(out, id, path, Kind::Delete { node }, raw, (Certainty::Exact, reading.at));
                 }
             }
             // It came and went while the directory was read, or a scan told of what is there now.
@@ -245,7 +234,7 @@ impl Group {
                 }
                 path.extend_from_slice(raw.name);
                 let node = if raw.is_dir() { Node::Directory } else { Node::File };
-                self.tell(out, id, path, Kind::Delete { node }, raw, Certainty::Exact, reading.at);
+                self.tell(out, id, path, Kind::Delete { node }, raw, (Certainty::Exact, reading.at));
             }
             None => {}
         }
@@ -262,7 +251,7 @@ impl Group {
             // Overlayfs keeps attributes of its own, on files with an index and with metadata only: no change of the file.
             let same = mode.is_none() && owner.is_none();
             let copy = attachment.model.get(entry);
-            let indexed = now.links > 1 && copy.lower.is_some() && now.mtime == known.mtime;
+            let indexed = now.linked && copy.lower.is_some() && now.mtime == known.mtime;
             if same && (indexed || copy.was_metadata_only || raw.name.is_empty()) {
                 return;
             }
@@ -274,7 +263,7 @@ impl Group {
         }
         let path = attachment.model.path(entry);
         let certainty = if reading.late { Certainty::Coalesced } else { Certainty::Exact };
-        self.tell(out, id, path, Kind::Attributes { mode, owner }, raw, certainty, reading.at);
+        self.tell(out, id, path, Kind::Attributes { mode, owner }, raw, (certainty, reading.at));
     }
 
     /// Attributes of a directory were set: by somebody, or by overlayfs, which restores times and keeps notes of its own.
@@ -290,7 +279,7 @@ impl Group {
         let owner = (now.owner != known.owner).then_some(now.owner);
         if mode.is_some() || owner.is_some() {
             let path = attachment.model.path(entry);
-            self.tell(out, id, path, Kind::Attributes { mode, owner }, raw, Certainty::Exact, reading.at);
+            self.tell(out, id, path, Kind::Attributes { mode, owner }, raw, (Certainty::Exact, reading.at));
         }
     }
 

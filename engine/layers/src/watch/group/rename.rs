@@ -57,7 +57,7 @@ impl Group {
         let (node, path) = (attachment.model.get(entry).node, attachment.model.path(entry));
         self.drop_entry(id, entry);
         if let Some(node) = node {
-            self.tell(out, id, path, Kind::Delete { node }, raw, Certainty::Exact, reading.at);
+            self.tell(out, id, path, Kind::Delete { node }, raw, (Certainty::Exact, reading.at));
         }
     }
 
@@ -132,7 +132,7 @@ impl Group {
         let redirect = if merged { self.redirect(id, entry) } else { None };
         let (path, from) = (self.path(id, entry), from.as_slice().into());
         let kind = Kind::Rename { node, from, left_whiteout, exchange: false, redirect };
-        self.tell(out, id, path, kind, raw, Certainty::Exact, reading.at);
+        self.tell(out, id, path, kind, raw, (Certainty::Exact, reading.at));
     }
 
     /// The second half of two paths changing places.
@@ -168,7 +168,7 @@ impl Group {
         let redirect = if node == Node::Directory { self.redirect(id, entry) } else { None };
         let (path, from) = (self.path(id, entry), from.as_slice().into());
         let kind = Kind::Rename { node, from, left_whiteout: false, exchange: true, redirect };
-        self.tell(out, id, path, kind, raw, Certainty::Exact, reading.at);
+        self.tell(out, id, path, kind, raw, (Certainty::Exact, reading.at));
     }
 
     /// A whiteout changed places with a file: the rename of that file has been told.

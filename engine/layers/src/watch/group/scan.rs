@@ -9,10 +9,9 @@ use rustix::fs::{AtFlags, OFlags};
 use super::{Group, Place};
 use crate::sys::handle::Handle;
 use crate::watch::beneath;
-use crate::watch::event::{Data, Evidence, Kind, Node, Reason};
+use crate::watch::event::{Certainty, Data, Evidence, Kind, Node, Reason};
 use crate::watch::model::{Entry, Id, Known};
-use crate::watch::out::Out;
-use crate::watch::overlay::Update;
+use crate::watch::out::{Fact, Out};
 
 /// What a scan found that had not been told.
 pub(crate) enum Difference {
@@ -316,7 +315,7 @@ impl Group {
             let took = crate::watch::out::now() - started;
             let disturbed = drain(self, out);
             let at = crate::watch::out::now();
-            let Some(attachment) = self.overlays.get_mut(&id) else { return None };
+            let attachment = self.overlays.get_mut(&id)?;
             let overflowed = attachment.overflowed;
             attachment.not_before = at + took * 20;
             if disturbed && left > 0 && !differences.is_empty() {
@@ -330,7 +329,7 @@ impl Group {
             let polls = self.evidence == Evidence::Scan && reason == Reason::Idle;
             if (found > 0 && !polls) || overflowed {
                 let reason = if overflowed { Reason::Overflow } else { reason };
-                self.tell_resynchronised(out, id, reason, found, at);
+                tell_resynchronised(out, id, reason, found, at);
             }
             self.apply(id, differences, disturbed, at, out);
             self.compare_rest(id, at, out);
@@ -338,11 +337,12 @@ impl Group {
         }
         Some(false)
     }
+}
 
-    /// Tells that an overlay is not watched any more.
-    pub(crate) fn tell_detached(&mut self, id: u32, agrees: Option<bool>, out: &mut Out) {
-        out.send(Update::Detached { overlay: id, agrees });
-    }
+fn tell_resynchronised(out: &mut Out, overlay: u32, reason: Reason, found: u64, at: u64) {
+    let kind = Kind::Resynchronised { reason, found };
+    let (evidence, certainty) = (Evidence::Scan, Certainty::Exact);
+    out.tell(Fact { overlay, path: Vec::new(), kind, pid: 0, evidence, certainty, at });
 }
 
 /// An entry as it was read, nothing more being known of it.

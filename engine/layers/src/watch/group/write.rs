@@ -91,7 +91,7 @@ impl Group {
         let copied = found.map_or(lower.size, |found| attachment.lowers.bytes_to_copy(&found));
         let path = attachment.model.path(entry);
         let kind = Kind::CopyUp { node: Node::File, lower: Some(lower), data: Data::Full, copied };
-        self.tell(out, id, path, kind, raw, Certainty::Exact, reading.at);
+        self.tell(out, id, path, kind, raw, (Certainty::Exact, reading.at));
         // The kernel's own writing has been merged with the process's: what differs, the process wrote.
         let outcome = self.measure(id, entry, true);
         outcome.changed == Some(0)
@@ -106,7 +106,7 @@ impl Group {
         let kind = Kind::Write { size: outcome.size, changed: outcome.changed, mapped };
         let certainty = if reading.late { Certainty::Coalesced } else { Certainty::Exact };
         let raw = Raw { pid, ..Raw::default() };
-        self.tell(out, id, path, kind, &raw, certainty, reading.at);
+        self.tell(out, id, path, kind, &raw, (certainty, reading.at));
     }
 
     /// Whether this write was told before its report came: nothing has changed since.
@@ -180,7 +180,9 @@ impl Group {
             due.sort_unstable();
             let at = at.min(crate::watch::out::now());
             // Whoever keeps it open may write again: that is told then.
-            due.into_iter().for_each(|entry| self.flush(id, entry, Reading { at, late: true, batch: 0 }, out));
+            for entry in due {
+                self.flush(id, entry, Reading { at, late: true, batch: 0 }, out);
+            }
         }
     }
 
