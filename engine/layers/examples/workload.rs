@@ -103,7 +103,9 @@ impl Worker {
     }
 
     fn fact(&mut self, kind: &str, path: &str, more: &str) {
-        self.facts += &format!("{}\t{kind}\t{path}\t{more}\n", std::process::id());
+        let line = [&std::process::id().to_string(), kind, path, more].join("\t");
+        self.facts.push_str(&line);
+        self.facts.push('\n');
     }
 
     fn at(&self, path: &str) -> PathBuf {

@@ -73,7 +73,9 @@ impl Show {
             Update::Attached(attached) => {
                 let name = self.overlays.get(&attached.overlay).map_or(&attached.name, |known| &known.name);
                 let mut text = format!("watching {}: {}", safe::word(name), method(attached));
-                attached.notes.iter().for_each(|note| text += &format!("\n  {}", safe::word(note)));
+                for note in &attached.notes {
+                    let _ = write!(text, "\n  {}", safe::word(note));
+                }
                 safe::say(&text);
             }
             Update::Event(event) if !self.summary => {

@@ -78,7 +78,9 @@ pub(super) fn text(totals: &Totals, adviser: &Adviser, overlays: &HashMap<u32, A
     let advice = adviser.advice();
     if !advice.is_empty() {
         out += "\nADVICE\n";
-        advice.iter().for_each(|one| out += &format!("{}\n", safe::word(&one.text(&size))));
+        for one in advice {
+            let _ = writeln!(out, "{}", safe::word(&one.text(&size)));
+        }
     }
     out
 }

@@ -22,7 +22,7 @@ pub(crate) struct Watching {
 impl Watching {
     /// Begins to watch a container before it is started, or whatever else is there.
     pub(crate) fn begin(target: &Target, how: &How) -> Result<Self, Failure> {
-        let record = how.record.as_ref().map(|path| record(path)).transpose()?;
+        let record = how.record.as_ref().map(record).transpose()?;
         let scratch = ["/var/tmp", "/tmp", "/run"].map(PathBuf::from).to_vec();
         let all = matches!(target, Target::All(_));
         let (watch, told) = Watch::start(Options { all, scratch, only: None })?;
@@ -36,7 +36,7 @@ impl Watching {
         let (sender, updates) = unbounded_channel();
         std::thread::Builder::new()
             .name("watch-tell".into())
-            .spawn(move || told.iter().try_for_each(|update| sender.send(update)))
+            .spawn(move || told.iter().all(|update| sender.send(update).is_ok()))
             .map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
         Ok(Self { watch, updates, show, record })
     }
