@@ -29,6 +29,12 @@ pub enum WatchError {
         /// Why not, for each.
         reasons: String,
     },
+    /// It is watched by this watch already.
+    #[error("{} is watched already", path.display())]
+    Already {
+        /// The upper directory.
+        path: PathBuf,
+    },
     /// The watch has ended.
     #[error("the watch has ended")]
     Ended,

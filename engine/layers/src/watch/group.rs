@@ -305,8 +305,10 @@ impl Group {
                 }
             }
             Some(Place::Upper(..) | Place::Whiteout(_)) => {}
-            // Only whiteouts get a second name there.
-            Some(place @ Place::Staged(_, Staged { named: true, .. })) if raw.is(mask::CREATE) && !raw.is_dir() => {
+            // Only whiteouts get a second name of this kind; files with an index get one that tells their origin.
+            Some(place @ Place::Staged(_, Staged { named: true, .. }))
+                if raw.is(mask::CREATE) && !raw.is_dir() && raw.name.starts_with(b"#") =>
+            {
                 *place = Place::Whiteout(id);
             }
             Some(Place::Staged(_, staged)) => staged.named |= raw.is(mask::CREATE),

@@ -79,3 +79,58 @@ fn one(event: &[u8]) -> Option<Raw<'_>> {
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `struct fanotify_event_info_fid` with a handle and a name.
+    fn info(kind: u8, handle: &[u8], name: &[u8]) -> Vec<u8> {
+        let length = INFO + handle.len() + name.len() + 1;
+        let mut bytes = vec![kind, 0];
+        bytes.extend((length as u16).to_ne_bytes());
+        bytes.extend([0; 8]);
+        bytes.extend((handle.len() as u32).to_ne_bytes());
+        bytes.extend([[1, 0, 0, 0].as_slice(), handle, name, b"\0"].concat());
+        bytes
+    }
+
+    fn event(mask: u64, pid: i32, infos: &[Vec<u8>]) -> Vec<u8> {
+        let infos = infos.concat();
+        let mut bytes = ((METADATA + infos.len()) as u32).to_ne_bytes().to_vec();
+        bytes.extend([3, 0]);
+        bytes.extend((METADATA as u16).to_ne_bytes());
+        bytes.extend(mask.to_ne_bytes());
+        bytes.extend((-1i32).to_ne_bytes());
+        bytes.extend(pid.to_ne_bytes());
+        bytes.extend(infos);
+        bytes
+    }
+
+    #[test]
+    fn reads_events() {
+        let created = event(mask::CREATE, 7, &[info(2, b"dir", b"name"), info(1, b"file", b"")]);
+        let renamed = event(
+            mask::RENAME | mask::ONDIR,
+            8,
+            &[info(10, b"old", b"from"), info(12, b"new", b"to"), info(1, b"file", b"")],
+        );
+        let bytes = [created, renamed].concat();
+        let all: Vec<Raw<'_>> = events(&bytes).collect();
+        let [one, other] = all.as_slice() else { panic!("{all:?}") };
+        assert_eq!(
+            (one.pid, one.dir, one.name, one.target),
+            (7, &b"\x01\0\0\0dir"[..], &b"name"[..], &b"\x01\0\0\0file"[..])
+        );
+        assert!(one.is(mask::CREATE) && !one.is_dir() && one.old.is_none());
+        assert_eq!((other.dir, other.name), (&b"\x01\0\0\0new"[..], &b"to"[..]));
+        assert_eq!(other.old, Some((&b"\x01\0\0\0old"[..], &b"from"[..])));
+        assert!(other.is_dir());
+        // Cut anywhere, it yields whole events or nothing.
+        for end in 0..bytes.len() {
+            assert!(events(&bytes[..end]).count() <= 1);
+        }
+        let lying: Vec<u8> = bytes.iter().map(|_| 0xff).collect();
+        assert_eq!(events(&lying).count(), 0);
+    }
+}

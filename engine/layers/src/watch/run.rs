@@ -1,6 +1,6 @@
 //! The watch itself: a thread that empties the kernel's queues, and one that makes events of what they tell.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
@@ -81,6 +81,7 @@ impl Watch {
             messages,
             pending: VecDeque::new(),
             groups: Vec::new(),
+            refused: HashSet::new(),
             next: 0,
             batch: 0,
             due: 0,
@@ -95,7 +96,7 @@ impl Watch {
     /// Begins to watch an overlay, mounted or not; returns when nothing can escape any more. The same is told as an update.
     ///
     /// # Errors
-    /// Its upper directory cannot be read, or the only mechanism that was asked for does not work.
+    /// Its upper directory cannot be read, it is watched already, or the only mechanism that was asked for does not work.
     pub fn attach(&self, overlay: Overlay) -> Result<Attached, WatchError> {
         let (sender, answer) = channel();
         let _ = self.sender.send(Message::Attach(Box::new(overlay), sender));
@@ -143,6 +144,8 @@ struct Desk {
     /// Messages that were taken early.
     pending: VecDeque<Message>,
     groups: Vec<Option<Group>>,
+    /// Upper directories that could not be watched, which was said.
+    refused: HashSet<PathBuf>,
     next: u32,
     batch: u64,
     /// When to look again for what is due, 0 when nothing can be.
@@ -216,6 +219,10 @@ impl Desk {
     fn attach(&mut self, overlay: Overlay, tell: bool) -> Result<Attached, WatchError> {
         let device = std::fs::metadata(&overlay.upper);
         let device = device.map_err(|source| WatchError::Upper { path: overlay.upper.clone(), source })?.dev();
+        let mut attached = self.groups.iter().flatten().flat_map(|group| group.overlays.values());
+        if attached.any(|other| other.overlay.upper == overlay.upper) {
+            return Err(WatchError::Already { path: overlay.upper });
+        }
         self.catch_up();
         let mut reasons = Vec::new();
         let methods = self.options.only.map_or(ORDER.to_vec(), |only| vec![only]);
@@ -314,15 +321,23 @@ impl Desk {
     /// Tells what has waited long enough, and compares what nothing happens to any more.
     fn tick(&mut self) {
         let at = now();
-        let mut later = false;
+        self.pump.drain();
+        self.pending.extend(self.messages.try_iter());
+        // What has been read and not looked at may be the end of what seems to last.
+        let read = self.pending.iter().find_map(|message| match message {
+            Message::Read { at, .. } => Some(*at),
+            _ => None,
+        });
+        let (behind, seen) = (read.is_some(), read.unwrap_or(at));
+        let mut later = behind;
         for group in self.groups.iter_mut().flatten() {
-            group.flush_old(at, &mut self.out);
+            group.flush_old(seen, &mut self.out);
             later |= group.has_dirty() || group.evidence == Evidence::Scan && !group.overlays.is_empty();
         }
         for id in self.all() {
             let due = self.groups.iter().flatten().find_map(|group| Some((group.evidence, group.overlays.get(&id)?)));
             let Some((evidence, overlay)) = due else { continue };
-            let wanted = overlay.changed || evidence == Evidence::Scan;
+            let wanted = !behind && (overlay.changed || evidence == Evidence::Scan);
             if wanted && at >= overlay.not_before && (overlay.overflowed || at >= overlay.last + QUIET) {
                 self.reconcile(id, Reason::Idle);
             }
@@ -347,9 +362,11 @@ impl Desk {
             }
         }
         for mount in found {
-            if !known.iter().any(|(_, upper)| *upper == mount.overlay.upper) {
-                let name = mount.overlay.name.clone();
+            let is_known = known.iter().any(|(_, upper)| *upper == mount.overlay.upper);
+            if !is_known && !self.refused.contains(&mount.overlay.upper) {
+                let (name, upper) = (mount.overlay.name.clone(), mount.overlay.upper.clone());
                 if let Err(error) = self.attach(mount.overlay, later) {
+                    self.refused.insert(upper);
                     self.out.send(Update::Note(format!("{name} is not watched: {error}")));
                 }
             }

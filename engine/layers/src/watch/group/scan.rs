@@ -311,7 +311,11 @@ impl Group {
             drain(self, out);
             self.flush_old(u64::MAX, out);
             let started = crate::watch::out::now();
-            let Ok(differences) = self.differences(id) else { return None };
+            let Ok(differences) = self.differences(id) else {
+                // Removed, as a container's is: nothing more can happen in it.
+                self.overlays.get_mut(&id)?.changed = false;
+                return None;
+            };
             let took = crate::watch::out::now() - started;
             let disturbed = drain(self, out);
             let at = crate::watch::out::now();
