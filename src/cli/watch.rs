@@ -14,9 +14,9 @@ use clap::Args;
 use outcrop_layers::watch::Replay;
 
 use self::show::Show;
-use self::target::Target;
 use super::{Failure, Session};
 
+pub(crate) use self::target::Target;
 pub(crate) use self::watching::Watching;
 
 /// Show copy-on-write as it happens: which file is copied up from which layer, by whom, and what it cost
@@ -55,6 +55,16 @@ pub(crate) struct How {
     /// Also write everything to this file, for --replay
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Print to standard error: standard output is the container's.
+    #[arg(skip)]
+    aside: bool,
+}
+
+impl How {
+    /// As `run --watch` shows it: beside what the container prints, or afterwards when that fills a terminal.
+    pub(crate) fn beside(terminal: bool) -> Self {
+        Self { summary: terminal, aside: true, ..Self::default() }
+    }
 }
 
 impl Watch {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{BufWriter, Stdout, Write as _};
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use outcrop_layers::watch::{Adviser, Attached, Certainty, Data, Event, How as Known, Kind, Totals, Update};
@@ -18,7 +18,7 @@ const INSTRUCTION: usize = 40;
 pub(super) struct Show {
     json: bool,
     summary: bool,
-    out: BufWriter<Stdout>,
+    out: BufWriter<Box<dyn Write + Send>>,
     overlays: HashMap<u32, Attached>,
     names: HashMap<PathBuf, String>,
     totals: Totals,
@@ -31,7 +31,7 @@ impl Show {
         Self {
             json: how.json,
             summary: how.summary,
-            out: BufWriter::new(std::io::stdout()),
+            out: BufWriter::new(if how.aside { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) }),
             overlays: HashMap::new(),
             names: HashMap::new(),
             totals: Totals::default(),

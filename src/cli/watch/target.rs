@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bollard::errors::Error as Client;
 use outcrop_layers::history::readable;
-use outcrop_layers::watch::{LowerLayer, Overlay, mounts};
+use outcrop_layers::watch::{Overlay, mounts};
 
 use super::super::{Failure, Session};
 use crate::connect::{Connection, in_path};
@@ -83,7 +83,7 @@ impl Target {
         let image = inspect.text("Image");
         if let Ok(instructions) = instructions(connection, image).await {
             for (lower, instruction) in overlay.lowers.iter_mut().zip(instructions) {
-                lower.created_by = Some(instruction);
+                lower.created_by = Some(instruction).filter(|text| !text.is_empty());
             }
         }
         if let Some(init) = overlay.lowers.last_mut().filter(|init| is_init(&init.path)) {
@@ -130,35 +130,11 @@ pub(crate) async fn until_exit(connection: &Connection, id: &str) -> Result<(), 
 /// The directories that `inspect` tells of.
 fn overlay(inspect: &Value) -> Option<Overlay> {
     let data = inspect.get("GraphDriver")?.get("Data")?;
-    let upper = PathBuf::from(data.text("UpperDir"));
-    if upper.as_os_str().is_empty() {
+    if data.text("UpperDir").is_empty() {
         return None;
     }
-    let real = |path: &str| std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
-    let lowers = data.text("LowerDir").split(':').filter(|path| !path.is_empty());
-    // The engines list the topmost first.
-    let lowers = lowers.rev().map(|path| LowerLayer { path: real(path), created_by: None }).collect();
-    let name = inspect.text("Name").trim_start_matches('/').to_owned();
-    // How it is mounted, when it is: the list of mounts tells options that inspect does not.
-    let mounted = mounts::overlays()
-        .unwrap_or_default()
-        .into_iter()
-        .find(|mount| mount.overlay.upper == real(data.text("UpperDir")));
-    let options = mounted.map(|mount| mount.overlay).unwrap_or_default();
-    Some(Overlay {
-        name,
-        upper: real(data.text("UpperDir")),
-        work: real(data.text("WorkDir")),
-        lowers,
-        userxattr: options.userxattr || has_user_attributes(&upper),
-        metacopy: options.metacopy,
-    })
-}
-
-/// Without root, overlayfs can only keep its notes in attributes that users may set.
-fn has_user_attributes(upper: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(upper).is_ok_and(|it| it.uid() != 0)
+    let name = inspect.text("Name").trim_start_matches('/');
+    Some(Overlay::of_graph_driver(name, data.text("LowerDir"), data.text("UpperDir"), data.text("WorkDir")))
 }
 
 /// Docker puts a layer of its own between the image and the container.

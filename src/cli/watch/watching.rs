@@ -42,14 +42,14 @@ impl Watching {
     }
 
     /// Shows what happens until `ended` ends, and then the rest.
-    pub(crate) async fn until(mut self, ended: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    pub(crate) async fn until<T>(mut self, ended: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let mut ended = std::pin::pin!(ended);
         let result = loop {
             tokio::select! {
                 result = &mut ended => break result,
                 update = self.updates.recv() => match update {
                     Some(update) => self.add(&update)?,
-                    None => break Ok(()),
+                    None => break ended.await,
                 },
             }
         };

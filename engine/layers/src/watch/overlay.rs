@@ -23,6 +23,24 @@ pub struct Overlay {
     pub metacopy: bool,
 }
 
+impl Overlay {
+    /// The overlay that an engine tells of in `GraphDriver.Data` of a container: `lowers` has colons between paths, the topmost
+    /// first. How it is mounted is read from the list of mounts, if it is mounted.
+    pub fn of_graph_driver(name: &str, lowers: &str, upper: &str, work: &str) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let real = |path: &str| std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+        let paths = lowers.split(':').filter(|path| !path.is_empty()).rev();
+        let lowers = paths.map(|path| LowerLayer { path: real(path), created_by: None }).collect();
+        let (name, upper, work) = (name.to_owned(), real(upper), real(work));
+        let mounted =
+            super::mounts::overlays().unwrap_or_default().into_iter().find(|mount| mount.overlay.upper == upper);
+        let mounted = mounted.map(|mount| mount.overlay).unwrap_or_default();
+        // Without root, overlayfs can only keep its notes in attributes that users may set.
+        let of_user = std::fs::metadata(&upper).is_ok_and(|it| it.uid() != 0);
+        Self { name, upper, work, lowers, userxattr: mounted.userxattr || of_user, metacopy: mounted.metacopy }
+    }
+}
+
 /// One lower directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LowerLayer {
