@@ -232,6 +232,31 @@ fn mounts_that_come_later_are_watched_too() {
     assert_eq!(told, ["COPY-UP", "WRITE", "DELETE", "NEW", "WRITE"]);
 }
 
+const WRITES: &str = "echo more >> /etc/passwd; rm /etc/passwd; echo told >&1";
+
+/// A container of the embedded engine, from its first instruction on: beside what it prints, and over the API.
+#[test]
+#[ignore = "needs root: run by .ci/run"]
+fn a_container_of_the_embedded_engine_is_told() {
+    let outcrop = Outcrop::new();
+    outcrop.feed(["import", "-", "base:1"], &crate::rootfs::busybox());
+    let container = ["--network", "none", "base:1", "sh", "-c", WRITES];
+    let output = outcrop.run(["run", "--rm", "--watch"].iter().chain(&container));
+    assert_eq!(text(&output), "told\n");
+    let told = String::from_utf8_lossy(&output.stderr);
+    for want in ["COPY-UP     /etc/passwd", "from layer 1", "  sh (", "whiteout over a lower layer"] {
+        assert!(told.contains(want), "{want} is not in\n{told}");
+    }
+    outcrop.ok(["create", "--name", "later"].iter().chain(&container));
+    let watching = Watching::start(outcrop.command(["watch", "later", "--json", "--until-exit"]));
+    outcrop.ok(["start", "later"]);
+    let kinds: Vec<String> =
+        watching.events().iter().map(|event| format!("{} {}", event.kind.word(), event.path)).collect();
+    for want in ["COPY-UP etc/passwd", "WRITE etc/passwd", "DELETE etc/passwd"] {
+        assert_eq!(kinds.iter().filter(|told| *told == want).count(), 1, "{want}: {kinds:?}");
+    }
+}
+
 #[test]
 fn says_what_cannot_be_watched() {
     let outcrop = Outcrop::new();
