@@ -32,7 +32,9 @@ pub(super) async fn watch(State(api): State<Api>, params: Params) -> Result<Resp
     let body = body::stream(&api.work, move |mut out, cancel| {
         follow(&updates, &mut out, cancel, || has_ended(&containers, &id));
         watch.stop();
-        updates.iter().for_each(|update| out.line(&update));
+        for update in updates {
+            out.line(&update);
+        }
     });
     Ok(([(CONTENT_TYPE, JSON)], body).into_response())
 }
