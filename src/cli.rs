@@ -53,6 +53,7 @@ mod upload;
 mod version;
 mod volume;
 mod wait;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -173,6 +174,8 @@ pub(crate) enum Command {
     System(SystemCommand),
     /// Show what happens, as it happens
     Events(events::Events),
+    /// Show copy-on-write as it happens, in a container or any overlay mount
+    Watch(watch::Watch),
     /// Put the engine's Docker API on a socket
     Serve(serve::Serve),
     /// Fill a throw-away engine with example images and open the terminal
@@ -357,6 +360,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<ExitCode,
         Command::System(SystemCommand::Df(it)) => it.run(session).await,
         Command::System(SystemCommand::Prune(it)) => it.run(session).await,
         Command::Events(it) | Command::System(SystemCommand::Events(it)) => it.run(session).await,
+        Command::Watch(it) => it.run(session).await,
         Command::Serve(it) => it.run(session).await,
         Command::Demo(it) => it.run(session).await,
         Command::Analyse(it) => it.run(session).await,
@@ -399,6 +403,10 @@ impl OnContainers {
 impl Command {
     /// Whether it needs no engine at all.
     pub(crate) fn no_engine(&self) -> bool {
-        matches!(self, Self::Keys(_) | Self::Completions(_) | Self::Man(_))
+        match self {
+            Self::Watch(it) => it.no_engine(),
+            Self::Keys(_) | Self::Completions(_) | Self::Man(_) => true,
+            _ => false,
+        }
     }
 }

@@ -14,3 +14,4 @@ mod rootfs;
 mod screens;
 mod system;
 mod terminal;
+mod watch;

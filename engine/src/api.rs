@@ -9,6 +9,7 @@
 //! | endpoint | what it does |
 //! |---|---|
 //! | `GET /outcrop/containers/{id}/changes` | what the container changed: a list of [`DetailedChange`](outcrop_layers::change::DetailedChange) |
+//! | `GET /outcrop/watch?container=` | copy-on-write as it happens, an [`Update`](outcrop_layers::watch::Update) a line, until the container ends |
 //! | `GET /outcrop/volumes/{name}/archive?compression=` | backs a volume up: a tar, `zstd` (default), `gzip` or `none` |
 //! | `POST /outcrop/volumes/{name}/archive?label=` | restores a backup (the body, compressed or not) as a new volume: 201 and the volume |
 //! | `POST /outcrop/volumes/{name}/clone?to=` | copies a volume to a new one: 201 and the volume |
@@ -22,6 +23,7 @@ mod archive;
 mod body;
 mod commit;
 mod containers;
+mod copy_on_write;
 mod error;
 mod events;
 mod exec;

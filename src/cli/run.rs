@@ -10,6 +10,7 @@ use super::detach_keys::DetachKeys;
 use super::signals::{self, unless_enough};
 use super::streams::{End, Streams};
 use super::wait::Exit;
+use super::watch::{How, Target, Watching};
 use super::{Failure, Session, tty};
 use crate::connect::Connection;
 use crate::report::{filter, safe};
@@ -34,6 +35,9 @@ pub(crate) struct Run {
     /// Pass signals on to it
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     sig_proxy: bool,
+    /// Tell on standard error what it writes: what is copied up, from which layer, by whom (with -t: sums when it ends)
+    #[arg(long)]
+    watch: bool,
     #[command(flatten)]
     description: Description,
     /// Image, and the command with its arguments
@@ -61,6 +65,9 @@ impl Run {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let mut body = self.description.body(session, &self.words).map_err(|failure| refused(&failure, 125))?;
         let keys = DetachKeys::parse(&self.detach_keys).map_err(|why| refused(&Failure::new(why), 125))?;
+        if self.detach && self.watch {
+            return Err(Failure::new("conflicting options: cannot specify both --watch and --detach"));
+        }
         if self.detach {
             if self.description.options.chose_streams() {
                 return Err(Failure::new("conflicting options: cannot specify both --attach and --detach"));
@@ -95,7 +102,12 @@ impl Run {
             sig_proxy: self.sig_proxy,
             auto_remove: self.description.options.auto_remove(),
         };
-        attached.run(&connection, &id).await
+        if !self.watch {
+            return attached.run(&connection, &id).await;
+        }
+        let target = Target::container(&connection, &id).await?;
+        let watching = Watching::begin(&target, &How::beside(body.is("Tty")))?;
+        watching.until(attached.run(&connection, &id)).await
     }
 }
 

@@ -19,9 +19,10 @@
 //! | [`verify`] | comparing content: changes in doubt, duplicates |
 //! | [`content`] | what is in a file: text, bytes, programs, archives; what differs between two |
 //! | [`change`] | what happened to a path of a container's own layer |
+//! | [`watch`] | what overlayfs does while a container writes: copy-ups, whiteouts, and who caused them |
 //! | [`source`] | where layers are read from |
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod advice;
 pub mod archive;
@@ -34,6 +35,7 @@ pub mod entry;
 pub mod history;
 pub mod index;
 pub mod source;
+mod sys;
 pub mod tar;
 pub mod tarsplit;
 pub mod tree;
@@ -41,3 +43,4 @@ pub mod verify;
 pub mod version;
 pub mod view;
 pub mod waste;
+pub mod watch;

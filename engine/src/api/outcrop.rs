@@ -26,6 +26,7 @@ const DEPTH: usize = 1;
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/outcrop/containers/{id}/changes", get(changes))
+        .route("/outcrop/watch", get(super::copy_on_write::watch))
         .route("/outcrop/volumes/{name}/archive", get(backup).post(restore))
         .route("/outcrop/volumes/{name}/clone", post(clone))
         .route("/outcrop/volumes/{name}/tree", get(tree))

@@ -1,0 +1,98 @@
+//! A watch whose updates are shown, as `watch` and `run --watch` have it.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
+
+use outcrop_layers::watch::{Options, Recorder, Update, Watch};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::show::Show;
+use super::target::Target;
+use super::{Failure, How};
+
+/// A watch that runs. What happens after [`Watching::begin`] has returned is seen.
+pub(crate) struct Watching {
+    watch: Watch,
+    updates: UnboundedReceiver<Update>,
+    show: Show,
+    record: Option<(PathBuf, Recorder<BufWriter<File>>)>,
+}
+
+impl Watching {
+    /// Begins to watch a container before it is started, or whatever else is there.
+    pub(crate) fn begin(target: &Target, how: &How) -> Result<Self, Failure> {
+        let record = how.record.as_ref().map(record).transpose()?;
+        let scratch = ["/var/tmp", "/tmp", "/run"].map(PathBuf::from).to_vec();
+        let all = matches!(target, Target::All(_));
+        let (watch, told) = Watch::start(Options { all, scratch, only: None })?;
+        let mut show = Show::new(how);
+        match target {
+            Target::All(names) => show.set_names(names.clone()),
+            Target::Mount(_, overlay) | Target::Container(_, overlay) => {
+                watch.attach((**overlay).clone())?;
+            }
+        }
+        let (sender, updates) = unbounded_channel();
+        std::thread::Builder::new()
+            .name("watch-tell".into())
+            .spawn(move || told.iter().all(|update| sender.send(update).is_ok()))
+            .map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
+        Ok(Self { watch, updates, show, record })
+    }
+
+    /// Shows what happens until `ended` ends, and then the rest.
+    pub(crate) async fn until<T>(mut self, ended: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let mut ended = std::pin::pin!(ended);
+        let result = loop {
+            tokio::select! {
+                result = &mut ended => break result,
+                update = self.updates.recv() => match update {
+                    Some(update) => self.add(&update)?,
+                    None => break ended.await,
+                },
+            }
+        };
+        let Self { watch, mut updates, mut show, mut record } = self;
+        let stopped = tokio::task::spawn_blocking(move || watch.stop());
+        while let Some(update) = updates.recv().await {
+            add(&mut show, &mut record, &update)?;
+        }
+        let _ = stopped.await; // a thread that panicked has said so
+        if let Some((path, recorder)) = &mut record {
+            recorder.flush().map_err(|error| told(path, &error))?;
+        }
+        show.finish()?;
+        result
+    }
+
+    fn add(&mut self, update: &Update) -> Result<(), Failure> {
+        add(&mut self.show, &mut self.record, update)?;
+        if self.updates.is_empty() {
+            self.show.flush()?;
+            if let Some((path, recorder)) = &mut self.record {
+                recorder.flush().map_err(|error| told(path, &error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+type Record = Option<(PathBuf, Recorder<BufWriter<File>>)>;
+
+fn add(show: &mut Show, record: &mut Record, update: &Update) -> Result<(), Failure> {
+    if let Some((path, recorder)) = record {
+        recorder.add(update).map_err(|error| told(path, &error))?;
+    }
+    show.update(update)
+}
+
+fn record(path: &PathBuf) -> Result<(PathBuf, Recorder<BufWriter<File>>), Failure> {
+    let file = File::create(path).map_err(|error| Failure::io("write", path, &error))?;
+    let recorder = Recorder::new(BufWriter::new(file)).map_err(|error| told(path, &error))?;
+    Ok((path.clone(), recorder))
+}
+
+fn told(path: &std::path::Path, error: &outcrop_layers::watch::WatchError) -> Failure {
+    Failure::new(format!("cannot write {}: {error}", path.display()))
+}
