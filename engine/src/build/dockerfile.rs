@@ -12,6 +12,8 @@ pub struct Dockerfile {
     pub(crate) arguments: Vec<Instruction>,
     pub(crate) stages: Vec<Stage>,
     pub(crate) escape: char,
+    /// The frontend that `# syntax=` names.
+    pub(crate) syntax: Option<String>,
 }
 
 /// From one `FROM` to the next.
@@ -31,7 +33,8 @@ impl Dockerfile {
     /// The first thing that is wrong, with file, line and word.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, Problem> {
         let lines = Lines::read(name, bytes)?;
-        let mut file = Self { arguments: Vec::new(), stages: Vec::new(), escape: lines.escape };
+        let mut file =
+            Self { arguments: Vec::new(), stages: Vec::new(), escape: lines.escape, syntax: lines.syntax.clone() };
         for line in &lines.all {
             let instruction = parse::instruction(&lines, line)?;
             match (instruction.kind, file.stages.last_mut()) {

@@ -23,7 +23,7 @@ enum Part {
 /// The pattern is malformed: an open bracket, a range without an end, a backslash at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("syntax error in pattern")]
-pub struct PatternError;
+pub(crate) struct PatternError;
 
 /// Whether `text` has any character with a meaning in patterns.
 pub(crate) fn is_pattern(text: &str) -> bool {

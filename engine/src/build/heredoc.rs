@@ -4,22 +4,22 @@ use super::expand::{Lexer, Options};
 
 /// A here-document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heredoc {
+pub(crate) struct Heredoc {
     /// The line that ends it, and the file name in COPY and ADD.
-    pub name: String,
+    pub(crate) name: String,
     /// Its lines.
-    pub content: String,
+    pub(crate) content: String,
     /// Whether variables in it are replaced: no part of the name is quoted.
-    pub expand: bool,
+    pub(crate) expand: bool,
     /// Whether tabs at the beginning of lines go (`<<-`).
-    pub chomp: bool,
+    pub(crate) chomp: bool,
     /// The file descriptor that is written before it; 0 for none.
-    pub descriptor: u32,
+    pub(crate) descriptor: u32,
 }
 
 impl Heredoc {
     /// The content as it counts: without leading tabs where they go.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         if !self.chomp {
             return self.content.clone();
         }

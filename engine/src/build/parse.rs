@@ -3,6 +3,8 @@
 mod copy;
 mod health;
 
+pub(crate) use copy::is_url;
+
 use super::flags::{self, Flags, Known};
 use super::heredoc::{self, Heredoc};
 use super::instruction::{CommandLine, From, Instruction, Kind, Pair, Run};
