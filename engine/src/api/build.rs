@@ -106,7 +106,7 @@ pub(super) async fn build(
         }
     };
     if params.on("plan") {
-        return plan(&api, options, params.every("against"), body).await;
+        return Ok(lines(plan(&api, options, params.every("against"), body)));
     }
     let quiet = params.on("q");
     let context = BodyReader::new(body);
@@ -117,9 +117,13 @@ pub(super) async fn build(
         let done = engine.builder().build(context, &options, &|said| lock().tell(said), cancel);
         lock().end(done.as_ref().map(ToString::to_string));
     });
-    let mut response = Response::new(answer);
+    Ok(lines(answer))
+}
+
+fn lines(body: Body) -> Response {
+    let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, JSON);
-    Ok(response)
+    response
 }
 
 /// Hands on what a build says.
@@ -181,22 +185,24 @@ impl Teller {
     }
 }
 
-async fn plan(api: &Api, options: BuildOptions, others: Vec<String>, body: Body) -> Result<Response, ApiError> {
+/// Answers with one line a Dockerfile, whose text is the plan in JSON: a client that can read a build's answer can read this one.
+fn plan(api: &Api, options: BuildOptions, others: Vec<String>, body: Body) -> Body {
     let context = BodyReader::new(body);
     let engine = api.engine.clone();
-    let names: Vec<String> = std::iter::once(&options.dockerfile).chain(&others).cloned().collect();
-    let plans = body::whole(&api.work, move |cancel| engine.builder().plan(context, &options, &others, cancel)).await?;
-    let plans = plans.map_err(|error| ApiError::new(super::error::status(error.kind()), error.to_string()))?;
-    let first = plans.first().map(Vec::as_slice).unwrap_or_default();
-    let shown: Vec<Value> = names
-        .iter()
-        .zip(&plans)
-        .map(|(name, steps)| {
-            let shared = shared(first, steps);
-            json!({"Dockerfile": name, "Shared": shared, "Steps": steps.iter().map(step).collect::<Vec<_>>()})
-        })
-        .collect();
-    answer(&json!({"Plans": shown}))
+    body::stream(&api.work, move |mut out, cancel| {
+        let names: Vec<String> = std::iter::once(&options.dockerfile).chain(&others).cloned().collect();
+        match engine.builder().plan(context, &options, &others, cancel) {
+            Err(error) => out.line(&Line::error(&error.to_string())),
+            Ok(plans) => {
+                let first = plans.first().map(Vec::as_slice).unwrap_or_default();
+                for (name, steps) in names.iter().zip(&plans) {
+                    let shown: Vec<Value> = steps.iter().map(step).collect();
+                    let plan = json!({"Dockerfile": name, "Shared": shared(first, steps), "Steps": shown});
+                    out.line(&Line::stream(plan.to_string()));
+                }
+            }
+        }
+    })
 }
 
 fn step(step: &PlannedStep) -> Value {

@@ -123,15 +123,12 @@ impl<'a> Build<'a> {
     /// Labels from the options are a last step of the stage that is wanted.
     fn label(&mut self) -> Result<()> {
         let target = self.target()?;
-        let labels = &self.options.labels;
-        if !labels.is_empty() {
-            let stage = &mut self.file.stages[target];
-            let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\"'\"'"));
-            let pairs: Vec<_> = labels.iter().map(|(key, value)| (quoted(key), quoted(value))).collect();
-            let text = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ");
-            let step =
-                Instruction { kind: Kind::Label(pairs), place: stage.place.clone(), text: format!("LABEL {text}") };
-            stage.steps.push(step);
+        let stage = &mut self.file.stages[target];
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\"'\"'"));
+        for (key, value) in &self.options.labels {
+            let (key, value) = (quoted(key), quoted(value));
+            let text = format!("LABEL {key}={value}");
+            stage.steps.push(Instruction { kind: Kind::Label(vec![(key, value)]), place: stage.place.clone(), text });
         }
         self.total = self.file.count(target + 1);
         Ok(())

@@ -12,7 +12,7 @@ use super::instruction::{CommandLine, Instruction, Kind, Pair};
 use super::problem::Place;
 use super::state::State;
 use super::tree::{self, Writable};
-use crate::container::HealthConfig;
+use crate::container::{Config, HealthConfig};
 use crate::image::change::ports;
 use crate::image::staging::Staging;
 use crate::mount::quote;
@@ -60,7 +60,11 @@ impl Build<'_> {
             Kind::Expose(words) => self.expose(state, words, at)?,
             Kind::Volume(words) => self.volumes(state, words, at)?,
             Kind::Healthcheck(check) => {
-                state.config.healthcheck = Some((**check).clone());
+                // As in Docker, what this one leaves open stays as it was.
+                let before = Config { healthcheck: state.config.healthcheck.take(), ..Config::default() };
+                let mut merged = Config { healthcheck: Some((**check).clone()), ..Config::default() };
+                merged.inherit(&before);
+                state.config.healthcheck = merged.healthcheck;
                 format!("HEALTHCHECK {}", go_health(check))
             }
             Kind::OnBuild(trigger) => {

@@ -171,7 +171,8 @@ impl Build<'_> {
         let stat = tree::stat(root, &real)?;
         let is_directory = FileType::from_raw_mode(stat.st_mode).is_dir();
         let sum = if is_directory {
-            let mut sums = Vec::new();
+            // As in Docker, the directory itself counts, but for the root of the context.
+            let mut sums = if real.is_empty() { Vec::new() } else { vec![self.sum(root, &real, wanted)?] };
             for below in below(root, &real).map_err(io::Error::other)? {
                 if !excluded(wanted, &below, &real) {
                     sums.push(self.sum(root, &below, wanted)?);

@@ -34,6 +34,11 @@ impl Dress<'_> {
     fn put(&self, mut entry: Entry) -> Entry {
         if let Some((uid, gid)) = self.owner {
             (entry.uid, entry.gid) = (uid, gid);
+            // A file that gets another owner loses the bits that give that owner's rights away (chown(2)), in Docker too.
+            if matches!(entry.kind, Kind::File { .. }) {
+                let group = if entry.mode & 0o010 != 0 { 0o2000 } else { 0 };
+                entry.mode &= !(0o4000 | group);
+            }
         }
         if let Some(change) = &self.wanted.chmod
             && !matches!(entry.kind, Kind::Symlink { .. })
