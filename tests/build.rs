@@ -1,5 +1,7 @@
 //! Builds beside dockerd's classic builder: the same Dockerfiles, the same images.
 
+mod cache;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;

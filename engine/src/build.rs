@@ -147,14 +147,19 @@ impl Builder {
     ) -> Result<Vec<Vec<PlannedStep>>, BuildError> {
         let said = |_: Said<'_>| {};
         let mut build = Build::begin(&self.images, &self.containers, options, &said, cancel, context)?;
-        let mut plans = Vec::new();
+        let mut plans: Vec<Vec<PlannedStep>> = Vec::new();
         for at in 0..=others.len() {
             if at > 0 {
                 build.again(&others[at - 1])?;
             }
             build.plan = Some(Vec::new());
             build.run()?;
-            plans.push(build.plan.take().unwrap_or_default());
+            let mut plan = build.plan.take().unwrap_or_default();
+            let same = plans.first().map_or(plan.len(), |first| shared(first, &plan));
+            if let Some(step) = plan.get_mut(same).filter(|step| !step.reused) {
+                step.why = format!("differs from {} here; {}", options.dockerfile, step.why);
+            }
+            plans.push(plan);
         }
         Ok(plans)
     }

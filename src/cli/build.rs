@@ -12,11 +12,12 @@ use bollard::models::BuildInfo;
 use bollard::query_parameters::{ImportImageOptionsBuilder, PruneBuildOptions};
 use clap::{Args, Subcommand};
 use futures_util::StreamExt;
+use hyper::header::HeaderValue;
 
 use super::prune::agreed;
 use super::upload::or_interrupted;
 use super::{Failure, Session};
-use crate::connect::at;
+use crate::connect::at_with;
 use crate::report::progress::Meter;
 use crate::report::{filter, safe, units};
 use context::Context;
@@ -167,7 +168,7 @@ impl Build {
                 )));
             }
         }
-        let docker = with_secrets(at(&connection.docker, &query), &secrets)?;
+        let docker = at_with(&connection.docker, &query, header(&secrets)?);
         let meter = Meter::new("sending", None, quiet || self.plan);
         if self.plan {
             let plans = plan::ask(&docker, context.stream(meter.clone()));
@@ -245,19 +246,16 @@ impl Build {
     }
 }
 
-/// Puts secrets into a header, so that they stand in no address and no log.
-fn with_secrets(docker: Docker, secrets: &BTreeMap<String, Vec<u8>>) -> Result<Docker, Failure> {
+/// Secrets go in a header, so that they stand in no address and no log.
+fn header(secrets: &BTreeMap<String, Vec<u8>>) -> Result<Option<(&'static str, HeaderValue)>, Failure> {
     if secrets.is_empty() {
-        return Ok(docker);
+        return Ok(None);
     }
     let texts: BTreeMap<&String, String> = secrets.iter().map(|(id, value)| (id, base64(value))).collect();
     let json = serde_json::to_vec(&texts).map_err(|error| Failure::new(error.to_string()))?;
-    let value = hyper::header::HeaderValue::from_str(&base64(&json));
+    let value = HeaderValue::from_str(&base64(&json));
     let value = value.map_err(|error| Failure::new(format!("secrets cannot be sent: {error}")))?;
-    Ok(docker.with_request_modifier(move |mut request| {
-        request.headers_mut().insert("x-outcrop-secrets", value.clone());
-        request
-    }))
+    Ok(Some(("x-outcrop-secrets", value)))
 }
 
 /// RFC 4648.

@@ -52,6 +52,8 @@ pub(crate) struct Build<'a> {
     pub(crate) total: usize,
     pub(crate) line: usize,
     pub(crate) text: String,
+    /// What containers warned of.
+    pub(crate) warned: Vec<String>,
     /// What the step that is under way copies.
     pub(crate) copied: Option<Copied>,
 }
@@ -97,6 +99,7 @@ impl<'a> Build<'a> {
             total: 0,
             line: 0,
             text: String::new(),
+            warned: Vec::new(),
             copied: None,
         };
         if let Some(other) = build

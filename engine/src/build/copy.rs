@@ -107,6 +107,7 @@ impl Build<'_> {
         self.copied = Some(Copied {
             word: copy.word(),
             begin: format!("#(nop) {} {flags}", copy.word()),
+            kind: sum.split(':').next().unwrap_or_default().to_owned(),
             end: format!(" in {} ", wanted.target),
             files: self.files(&items, &wanted),
         });
@@ -280,6 +281,8 @@ pub(crate) fn place(tree: BorrowedFd<'_>, path: &[u8]) -> io::Result<Placed> {
 pub(crate) struct Copied {
     pub(crate) word: &'static str,
     begin: String,
+    /// `file`, `dir` or `multi`.
+    kind: String,
     end: String,
     /// Files of the context, and where they go.
     files: Vec<(Vec<u8>, Vec<u8>)>,
@@ -291,7 +294,7 @@ const COMPARED: usize = 20_000;
 impl Copied {
     /// Whether a step of the past copied to the same place with the same flags.
     pub(crate) fn is_similar(&self, words: &str) -> bool {
-        words.contains(&self.begin) && words.ends_with(&self.end)
+        words.contains(&format!("{}{}:", self.begin, self.kind)) && words.ends_with(&self.end)
     }
 
     /// The files that are not what they are in the layer at `layer`.

@@ -78,7 +78,8 @@ fn ask(url: &str) -> Result<Answer, String> {
     if path.contains(|c: char| c.is_control() || c == ' ') || host.contains(char::is_control) {
         return Err(format!("{url}: is no valid address"));
     }
-    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: outcrop\r\n\r\n").map_err(failed)?;
+    let request = format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: outcrop\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(failed)?;
     let mut reader = BufReader::new(stream);
     let first = line(&mut reader).map_err(failed)?;
     let status = first.split(' ').nth(1).and_then(|word| word.parse().ok()).filter(|_| first.starts_with("HTTP/"));

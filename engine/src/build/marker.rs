@@ -76,7 +76,12 @@ pub(crate) fn sweep(layout: &Layout, containers: &Containers) {
     for name in files::names(&home(layout)).unwrap_or_default() {
         let path = home(layout).join(&name);
         let Ok(lock) = OpenOptions::new().write(true).open(&path) else { continue };
-        if lock.try_lock().is_ok() && remove(containers, &name).is_ok() {
+        if lock.try_lock().is_err() {
+            continue;
+        }
+        // One that was only half made has no name yet.
+        let gone = containers.reconcile().is_ok() && remove(containers, &name).is_ok();
+        if gone {
             let _ = std::fs::remove_file(&path);
         }
     }

@@ -105,8 +105,12 @@ impl Build<'_> {
         let marker = Marker::new(self.images.layout(), self.containers)?;
         let body = CreateBody { config: asked, host_config, ..CreateBody::default() };
         let created = self.containers.create(marker.name(), body, &image)?;
-        for warning in &created.warnings {
-            self.say(&format!(" ---> [Warning] {warning}\n"));
+        for warning in created.warnings {
+            // The same for every command: once is enough.
+            if !self.warned.contains(&warning) {
+                self.say(&format!(" ---> [Warning] {warning}\n"));
+                self.warned.push(warning);
+            }
         }
         self.say(&format!(" ---> Running in {}\n", &created.id[..12]));
         let code = match self.run_to_its_end(&created.id) {
