@@ -10,6 +10,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use outcrop_layers::digest::ImageId;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -115,7 +116,7 @@ pub(super) async fn build(
         let teller = Mutex::new(Teller { out, quiet, cut: Vec::new(), kept: String::new() });
         let lock = || teller.lock().unwrap_or_else(PoisonError::into_inner);
         let done = engine.builder().build(context, &options, &|said| lock().tell(said), cancel);
-        lock().end(done.as_ref().map(ToString::to_string));
+        lock().end(&done);
     });
     Ok(lines(answer))
 }
@@ -165,13 +166,13 @@ impl Teller {
         }
         self.kept.push_str(&text);
         if self.kept.len() > 2 * KEPT {
-            let from = (self.kept.len() - KEPT..).find(|at| self.kept.is_char_boundary(*at)).unwrap_or(0);
+            let from = self.kept.ceil_char_boundary(self.kept.len() - KEPT);
             self.kept.drain(..from);
         }
     }
 
-    fn end(&mut self, done: Result<String, &BuildError>) {
-        if let (Ok(id), true) = (&done, self.quiet) {
+    fn end(&mut self, done: &Result<ImageId, BuildError>) {
+        if let (Ok(id), true) = (done, self.quiet) {
             self.out.line(&Line::stream(format!("{id}\n")));
         }
         if let Err(error) = done {
@@ -179,7 +180,7 @@ impl Teller {
                 let kept = std::mem::take(&mut self.kept);
                 self.out.line(&Line::stream(kept));
             }
-            let code = if let BuildError::Command { code, .. } = error { Some(*code) } else { None };
+            let code = if let BuildError::Command { code, .. } = &error { Some(*code) } else { None };
             self.out.line(&Line::failed(&error.to_string(), code));
         }
     }

@@ -218,9 +218,9 @@ impl<'a> Build<'a> {
         let shown = if state.missed { "it is the result of a stage that runs" } else { "it is here" };
         let missed = std::mem::take(&mut state.missed);
         if missed {
-            self.plan_run(&state, shown.into())
+            self.plan_run(&state, shown.into());
         } else {
-            self.plan_reused(&state, state.layers.len(), shown)
+            self.plan_reused(&state, state.layers.len(), shown);
         }
         state.missed = missed;
         self.triggers(&mut state, &name)?;
@@ -330,7 +330,7 @@ impl<'a> Build<'a> {
     }
 
     /// Looks a step up in the cache.
-    pub(crate) fn probe(&mut self, state: &mut State, config: &Config) -> Result<Next> {
+    pub(crate) fn probe(&mut self, state: &mut State, config: &Config) -> Next {
         let parent = std::mem::take(&mut state.key);
         let shown = serde_json::to_string(&Config { image: String::new(), ..config.clone() }).unwrap_or_default();
         state.key = Digest::of(format!("{parent}\n{shown}").as_bytes()).to_string();
@@ -345,14 +345,14 @@ impl<'a> Build<'a> {
             if self.plan.is_none() {
                 self.say(" ---> Using cache\n");
             }
-            return Ok(Next::Done);
+            return Next::Done;
         }
         if self.plan.is_some() {
-            let why = self.why(state, config)?;
+            let why = self.why(state, config);
             self.plan_run(state, why);
         }
         state.missed = true;
-        Ok(if self.plan.is_some() { Next::Done } else { Next::Run })
+        if self.plan.is_some() { Next::Done } else { Next::Run }
     }
 
     /// Makes the next image without a layer of its own.
@@ -400,7 +400,7 @@ impl<'a> Build<'a> {
         upper: &std::path::Path,
         step: &Config,
     ) -> Result<()> {
-        self.check_depth(state)?;
+        Self::check_depth(state)?;
         let directory = std::fs::File::open(upper).map_err(BuildError::io("open", upper))?;
         let (reader, writer) = std::io::pipe().map_err(BuildError::io("make a pipe for", upper))?;
         let rootless = self.images.shared.root.rootless();
@@ -423,7 +423,7 @@ impl<'a> Build<'a> {
         self.publish(staging, &below)
     }
 
-    fn check_depth(&self, state: &State) -> Result<()> {
+    fn check_depth(state: &State) -> Result<()> {
         if state.layers.len() < MOST_LAYERS {
             return Ok(());
         }

@@ -77,22 +77,22 @@ fn before(images: &Images, id: ImageId) -> Option<Before> {
 
 /// What of a configuration makes a step the same: all but what each container has for itself.
 fn key(config: &Config) -> Config {
-    fn filled<T: Clone + IntoIterator>(list: &Option<T>) -> Option<T> {
-        list.clone().filter(|list| list.clone().into_iter().next().is_some())
+    fn filled<T: Clone + IntoIterator>(list: Option<&T>) -> Option<T> {
+        list.filter(|list| (*list).clone().into_iter().next().is_some()).cloned()
     }
     Config {
         hostname: String::new(),
         domainname: String::new(),
         image: String::new(),
         args_escaped: false,
-        env: filled(&config.env),
-        cmd: filled(&config.cmd),
-        entrypoint: filled(&config.entrypoint),
-        volumes: filled(&config.volumes),
-        exposed_ports: filled(&config.exposed_ports),
-        labels: filled(&config.labels),
-        on_build: filled(&config.on_build),
-        shell: filled(&config.shell),
+        env: filled(config.env.as_ref()),
+        cmd: filled(config.cmd.as_ref()),
+        entrypoint: filled(config.entrypoint.as_ref()),
+        volumes: filled(config.volumes.as_ref()),
+        exposed_ports: filled(config.exposed_ports.as_ref()),
+        labels: filled(config.labels.as_ref()),
+        on_build: filled(config.on_build.as_ref()),
+        shell: filled(config.shell.as_ref()),
         ..config.clone()
     }
 }

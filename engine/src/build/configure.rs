@@ -22,7 +22,7 @@ impl Build<'_> {
     pub(crate) fn configure(&mut self, state: &mut State, step: &Instruction) -> Result<()> {
         let comment = self.change(state, step)?;
         let config = state.commented(&["#(nop) ", &comment]);
-        if self.probe(state, &config)? == Next::Run {
+        if self.probe(state, &config) == Next::Run {
             self.empty(state, &config);
         }
         Ok(())
@@ -55,8 +55,8 @@ impl Build<'_> {
                 state.config.shell = Some(words.clone());
                 format!("SHELL [{}]", words.join(" "))
             }
-            Kind::Cmd(command) => self.set_command(state, command),
-            Kind::Entrypoint(command) => self.set_entry_point(state, command),
+            Kind::Cmd(command) => Self::set_command(state, command),
+            Kind::Entrypoint(command) => Self::set_entry_point(state, command),
             Kind::Expose(words) => self.expose(state, words, at)?,
             Kind::Volume(words) => self.volumes(state, words, at)?,
             Kind::Healthcheck(check) => {
@@ -101,7 +101,7 @@ impl Build<'_> {
     fn set_labels(&mut self, state: &mut State, pairs: &[Pair], at: &Place) -> Result<String> {
         let mut comment = "LABEL".to_owned();
         for (key, value) in self.expanded(state, pairs, at)? {
-            comment.push_str(&format!(" {key}={value}"));
+            comment = format!("{comment} {key}={value}");
             state.config.labels.get_or_insert_default().insert(key, value);
         }
         Ok(comment)
@@ -117,7 +117,7 @@ impl Build<'_> {
         Ok(words.join(" "))
     }
 
-    fn set_command(&mut self, state: &mut State, command: &CommandLine) -> String {
+    fn set_command(state: &mut State, command: &CommandLine) -> String {
         let words = command.words(&state.shell());
         state.command_set |= !words.is_empty();
         let comment = format!("CMD {}", go_list(&words));
@@ -125,7 +125,7 @@ impl Build<'_> {
         comment
     }
 
-    fn set_entry_point(&mut self, state: &mut State, command: &CommandLine) -> String {
+    fn set_entry_point(state: &mut State, command: &CommandLine) -> String {
         let words = command.words(&state.shell());
         let comment = format!("ENTRYPOINT {}", go_list(&words));
         state.config.entrypoint = Some(words);
@@ -168,7 +168,7 @@ impl Build<'_> {
         let whole = if path.starts_with('/') { path } else { format!("/{}/{path}", state.config.working_dir) };
         state.config.working_dir = clean(&whole);
         let config = state.commented(&[&format!("#(nop) WORKDIR {}", state.config.working_dir)]);
-        if self.probe(state, &config)? == Next::Done {
+        if self.probe(state, &config) == Next::Done {
             return Ok(());
         }
         let view = tree::view(self.images, &state.layers)?;
@@ -239,9 +239,9 @@ fn go_duration(nanoseconds: i64) -> String {
     };
     match nanoseconds {
         0 => "0s".into(),
-        ..1_000 => format!("{nanoseconds}ns"),
-        ..1_000_000 => decimal(1_000, "µs"),
-        ..1_000_000_000 => decimal(1_000_000, "ms"),
+        1..1_000 => format!("{nanoseconds}ns"),
+        1_000..1_000_000 => decimal(1_000, "µs"),
+        1_000_000..1_000_000_000 => decimal(1_000_000, "ms"),
         _ => {
             let (minutes, rest) = (nanoseconds / 60_000_000_000, nanoseconds % 60_000_000_000);
             let digits = format!("{:09}", rest % 1_000_000_000);

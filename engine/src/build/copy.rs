@@ -97,7 +97,8 @@ impl Build<'_> {
         if let Some(key) = unknown {
             // A plan cannot know what a stage that runs will make.
             let comment = format!("#(nop) {} {flags}{key} in {} ", copy.word(), wanted.target);
-            self.probe(state, &state.commented(&[&comment]))?;
+            let config = state.commented(&[&comment]);
+            self.probe(state, &config);
             return Ok(());
         }
         let items = self.gather(state, copy, &wanted, step)?;
@@ -111,7 +112,7 @@ impl Build<'_> {
             end: format!(" in {} ", wanted.target),
             files: self.files(&items, &wanted),
         });
-        if self.probe(state, &config)? == Next::Done {
+        if self.probe(state, &config) == Next::Done {
             return Ok(());
         }
         let mut staging = Staging::begin(self.images, self.ctx())?;
@@ -136,7 +137,7 @@ impl Build<'_> {
         let (chown, chmod) = (some(&copy.chown)?, some(&copy.chmod)?);
         let excludes = copy.excludes.iter().map(|text| word(text)).collect::<Result<Vec<_>>>()?;
         let exclude = Ignore::new(&excludes).map_err(|error| at.problem(&error.pattern, error.to_string()))?;
-        let mut flags: String = chown.iter().map(|chown| format!("--chown={chown}")).collect();
+        let mut flags = chown.as_ref().map(|chown| format!("--chown={chown}")).unwrap_or_default();
         let marks = [
             (copy.parents, "--parents "),
             (copy.unpack == Some(true), "--unpack "),
@@ -174,7 +175,6 @@ impl Build<'_> {
     }
 
     /// The files of a stage or an image; in a plan the key of a stage that has to run.
-    #[expect(clippy::type_complexity, reason = "each of the three is another case of one question")]
     pub(crate) fn source(
         &mut self,
         name: &str,

@@ -59,7 +59,7 @@ impl Lines {
         }
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let text = std::str::from_utf8(bytes).map_err(|error| {
-            let line = bytes[..error.valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
+            let line = bytes[..error.valid_up_to()].split(|&b| b == b'\n').count();
             Problem::of_file(&empty, format!("line {line} is not UTF-8 text"))
         })?;
         let lines: Vec<String> = text.lines().map(|line| line.trim_end_matches('\r').to_owned()).collect();

@@ -4,7 +4,6 @@ use outcrop_layers::digest::{ChainId, ImageId};
 
 use super::builder::Build;
 use super::cache::Before;
-use super::error::Result;
 use super::state::State;
 use crate::container::Config;
 
@@ -74,57 +73,57 @@ impl Build<'_> {
     }
 
     /// Says why a step is not in the cache.
-    pub(crate) fn why(&self, state: &State, config: &Config) -> Result<String> {
+    pub(crate) fn why(&self, state: &State, config: &Config) -> String {
         if self.options.no_cache {
-            return Ok("the cache is not to be used".into());
+            return "the cache is not to be used".into();
         }
         if state.missed {
-            return Ok("a step before it runs".into());
+            return "a step before it runs".into();
         }
         let words = |config: &Config| config.cmd.as_deref().unwrap_or_default().join(" ");
         let before = self.cache.built_on(self.images, state.image);
         if before.is_empty() {
-            return Ok("nothing was built on the step before it yet".into());
+            return "nothing was built on the step before it yet".into();
         }
         let wanted = words(config);
         if let Some(same) = before.iter().find(|before| words(&before.config) == wanted) {
             let problems = self.images.get(same.id).map(|image| image.problems).unwrap_or_default();
-            return Ok(match problems.first() {
+            return match problems.first() {
                 Some(problem) => format!("what it made before is damaged: {problem}"),
                 None => {
                     format!("the same step was run with another configuration: {}", differing(&same.config, config))
                 }
-            });
+            };
         }
-        if let Some(changed) = self.changed_source(state, &before)? {
-            return Ok(changed);
+        if let Some(changed) = self.changed_source(state, &before) {
+            return changed;
         }
         let kind = |text: &str| instruction(text).to_owned();
         let similar = before.iter().find(|before| kind(&words(&before.config)) == kind(&wanted));
-        Ok(match similar.or(before.first()) {
+        match similar.or(before.first()) {
             Some(other) => format!("on the step before it {} was built", cut(&words(&other.config))),
             None => "it was not built yet".into(),
-        })
+        }
     }
 
     /// For COPY and ADD: the files that are not what they were when the same was copied before.
-    fn changed_source(&self, state: &State, before: &[Before]) -> Result<Option<String>> {
-        let Some(copied) = &self.copied else { return Ok(None) };
+    fn changed_source(&self, state: &State, before: &[Before]) -> Option<String> {
+        let copied = self.copied.as_ref()?;
         let same = |before: &&Before| {
             let words = before.config.cmd.as_deref().unwrap_or_default().join(" ");
             copied.is_similar(&words) && before.stored.config.rootfs.diff_ids.len() > state.layers.len()
         };
-        let Some(similar) = before.iter().find(same) else { return Ok(None) };
-        let Some(chain) = ChainId::all(&similar.stored.config.rootfs.diff_ids).pop() else { return Ok(None) };
-        let Ok(layer) = self.images.layer(chain) else { return Ok(None) };
+        let similar = before.iter().find(same)?;
+        let chain = ChainId::all(&similar.stored.config.rootfs.diff_ids).pop()?;
+        let layer = self.images.layer(chain).ok()?;
         let directory = self.images.shared.driver.diff_dir(&layer.cache);
         let changed = copied.changed(&directory, self.context.root());
-        Ok(Some(match &changed[..] {
+        Some(match &changed[..] {
             [] => format!("{}: what is copied changed since", copied.word),
             [one] => format!("{}: {one} changed since", copied.word),
             [one, two] => format!("{}: {one} and {two} changed since", copied.word),
             [one, two, rest @ ..] => format!("{}: {one}, {two} and {} more changed since", copied.word, rest.len()),
-        }))
+        })
     }
 }
 

@@ -71,7 +71,7 @@ fn find(line: &str, word: &str, whole: bool) -> Option<(usize, usize)> {
     let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let apart = |at: usize| {
         let (before, after) = (line[..at].chars().next_back(), line[at + word.len()..].chars().next());
-        !(is_word(before) && is_word(word.chars().next())) && !(is_word(after) && is_word(word.chars().next_back()))
+        !(is_word(before) && is_word(word.chars().next()) || is_word(after) && is_word(word.chars().next_back()))
     };
     let at = line.match_indices(word).map(|(at, _)| at).find(|at| !whole || apart(*at))?;
     Some((line[..at].chars().count(), word.chars().count()))

@@ -43,7 +43,7 @@ impl Build<'_> {
         }
         saved.splice(0..0, self.marks(run, &mounts, step)?);
         let config = Config { cmd: Some(saved), entrypoint: None, ..state.config.clone() };
-        if self.probe(state, &config)? == Next::Done {
+        if self.probe(state, &config) == Next::Done {
             return Ok(());
         }
         if let CommandLine::Exec(words) = &run.command

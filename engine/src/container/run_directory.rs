@@ -99,7 +99,7 @@ impl RunDirectory {
             let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
         }
         match fs::remove_dir_all(&self.0) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).doing("remove", &self.0),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error).doing("remove", &self.0),
             _ => Ok(()),
         }
     }

@@ -159,7 +159,7 @@ impl Build<'_> {
             let (parent, name) = clean.rsplit_once('/').unwrap_or(("", &clean));
             let names: Vec<String> = below_names(root, parent);
             if let Some(meant) = nearest(name, names.iter().map(String::as_str)) {
-                message.push_str(&format!("; did you mean {meant}?"));
+                message = format!("{message}; did you mean {meant}?");
             }
         }
         step.place.problem(word, message).into()

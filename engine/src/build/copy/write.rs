@@ -10,7 +10,7 @@ use outcrop_layers::entry::{Entry, Kind, Time};
 use outcrop_layers::tar::looks_like_tar;
 
 use super::gather::{below, excluded};
-use super::{Content, Item, Wanted, place};
+use super::{Content, Item, Placed, Wanted, place};
 use crate::build::builder::Build;
 use crate::build::error::{BuildError, Result};
 use crate::build::instruction::Instruction;
@@ -57,8 +57,8 @@ impl Dress<'_> {
     }
 
     /// A file that comes from no file system.
-    fn file(&self, path: Vec<u8>, size: u64, mode: u16) -> Entry {
-        Entry { kind: Kind::File { size, disk: None }, mode, ..self.directory(&path) }
+    fn file(&self, path: &[u8], size: u64, mode: u16) -> Entry {
+        Entry { kind: Kind::File { size, disk: None }, mode, ..self.directory(path) }
     }
 }
 
@@ -161,20 +161,7 @@ impl Build<'_> {
                 error => error,
             });
         }
-        let is_directory = matches!(item.content, Content::Path { is_directory: true, .. });
-        let mut placed = place(writable.as_fd(), &target).map_err(no_directory)?;
-        if is_directory && wanted.parents {
-            placed = place(writable.as_fd(), &join(&target, &item.name)).map_err(no_directory)?;
-        } else if !is_directory && (placed.is_directory || wanted.path.ends_with('/') || wanted.parents) {
-            placed = place(writable.as_fd(), &join(&placed.path, &item.name)).map_err(no_directory)?;
-        }
-        if is_directory && placed.missing.is_empty() && !placed.is_directory {
-            return Err(no_directory(io::Error::other("it is no directory")));
-        }
-        if !is_directory {
-            // The last one is the file itself.
-            placed.missing.pop();
-        }
+        let placed = target_of(item, wanted, writable, &target).map_err(no_directory)?;
         self.write(writable, |tar| {
             placed.missing.iter().try_for_each(|path| tar.entry(&dress.directory(path)))?;
             match (&item.content, root) {
@@ -184,18 +171,37 @@ impl Build<'_> {
                 (Content::Path { real, .. }, Some(root)) => copy_file(root, real, placed.path.clone(), dress, tar),
                 (Content::Path { .. }, None) => Ok(()),
                 (Content::Text(text), _) => {
-                    tar.entry(&dress.put(dress.file(placed.path.clone(), text.len() as u64, 0o644)))?;
+                    tar.entry(&dress.put(dress.file(&placed.path, text.len() as u64, 0o644)))?;
                     tar.write_all(text)
                 }
                 (Content::File(file, size), _) => {
                     let mut file = file.try_clone()?;
                     file.rewind()?;
-                    tar.entry(&dress.put(dress.file(placed.path.clone(), *size, 0o600)))?;
+                    tar.entry(&dress.put(dress.file(&placed.path, *size, 0o600)))?;
                     fill(file, *size, tar)
                 }
             }
         })
     }
+}
+
+/// Where an item goes: into a directory that is there or asked for, else to the path itself.
+fn target_of(item: &Item, wanted: &Wanted, writable: &Writable, target: &[u8]) -> io::Result<Placed> {
+    let is_directory = matches!(item.content, Content::Path { is_directory: true, .. });
+    let mut placed = place(writable.as_fd(), target)?;
+    if is_directory && wanted.parents {
+        placed = place(writable.as_fd(), &join(target, &item.name))?;
+    } else if !is_directory && (placed.is_directory || wanted.path.ends_with('/') || wanted.parents) {
+        placed = place(writable.as_fd(), &join(&placed.path, &item.name))?;
+    }
+    if is_directory && placed.missing.is_empty() && !placed.is_directory {
+        return Err(io::Error::other("it is no directory"));
+    }
+    if !is_directory {
+        // The last one is the file itself.
+        placed.missing.pop();
+    }
+    Ok(placed)
 }
 
 fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
