@@ -20,7 +20,7 @@ use super::{Failure, Session};
 use crate::connect::at_with;
 use crate::report::progress::Meter;
 use crate::report::{filter, safe, units};
-use context::Context;
+pub(super) use context::Context;
 
 /// Build an image from a Dockerfile
 ///
