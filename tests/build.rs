@@ -187,7 +187,7 @@ fn compare(name: &str, dockerfile: &str, hosts: [&str; 2]) -> Vec<String> {
     if !ignore.is_empty() {
         fs::write(context.path().join(".dockerignore"), ignore.join("\n")).expect("writes");
     }
-    let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_500_000_000);
+    let old = std::time::UNIX_EPOCH + std::time::Duration::from_mins(25_000_000);
     for entry in fs::read_dir(context.path()).expect("reads") {
         let path = entry.expect("an entry").path();
         if path.is_file() && !path.is_symlink() {
@@ -262,4 +262,45 @@ fn builds_what_dockerd_builds() {
     let wrong: Vec<String> =
         all.iter().flat_map(|(name, text)| compare(name, text, [&dockerd.host(), &serve.host])).collect();
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+const SHARED: &str = "FROM base:1
+ARG A=1
+ENV B=c
+RUN echo $A > /a
+COPY a.txt sub /copied/
+WORKDIR /made
+RUN [\"/bin/sh\", \"-c\", \"echo b\"]
+LABEL l=m
+EXPOSE 80
+HEALTHCHECK --interval=3s CMD true
+ENTRYPOINT [\"/bin/sh\"]
+CMD x
+";
+
+/// Builds with `command` before PATH; how many steps were reused.
+fn reused(output: &Output) -> usize {
+    text(output).matches("---> Using cache").count()
+}
+
+#[test]
+#[ignore = "needs root, dockerd and busybox-static: run by .ci/run"]
+fn the_cache_is_one_with_dockerds() {
+    let context = context();
+    fs::remove_file(context.path().join("sub/link")).expect("removes");
+    fs::write(context.path().join("Dockerfile"), SHARED).expect("writes");
+    let folder = context.path().to_str().expect("utf-8");
+    for ours_first in [true, false] {
+        let outcrop = crate::outcrop::Outcrop::new();
+        outcrop.feed(["import", "-", "base:1"], &base());
+        let ours = || outcrop.run(["build", "--network", "none", "-t", "app", folder]);
+        let theirs = || {
+            let mut dockerd = Dockerd::on(outcrop.root());
+            let output = build(&dockerd.host(), "app", context.path(), &[]);
+            dockerd.stop();
+            output
+        };
+        let (first, second) = if ours_first { (ours(), theirs()) } else { (theirs(), ours()) };
+        assert_eq!((reused(&first), reused(&second)), (0, 11), "{ours_first}: {}", text(&second));
+    }
 }

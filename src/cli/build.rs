@@ -55,8 +55,8 @@ pub(crate) struct Build {
     #[arg(long, value_name = "STAGE", default_value = "")]
     target: String,
     /// The value of an ARG; without a value, that of the environment
-    #[arg(long, value_name = "NAME[=VALUE]")]
-    build_arg: Vec<String>,
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
+    arg: Vec<String>,
     /// A label of the image
     #[arg(long, value_name = "KEY=VALUE")]
     label: Vec<String>,
@@ -92,7 +92,7 @@ pub(crate) enum Builder {
     /// Remove steps of builds that no image with a name stands on
     Prune(PruneCache),
     /// Build an image from a Dockerfile
-    Build(Build),
+    Build(Box<Build>),
 }
 
 /// Remove steps of builds that no image with a name stands on
@@ -188,7 +188,7 @@ impl Build {
     /// The request's address.
     fn query(&self, session: &Session, context: &Context, quiet: bool) -> Result<String, Failure> {
         let mut arguments: BTreeMap<&str, Option<&str>> = BTreeMap::new();
-        for argument in &self.build_arg {
+        for argument in &self.arg {
             match argument.split_once('=') {
                 Some((name, value)) => arguments.insert(name, Some(value)),
                 None => session.env.get(argument).and_then(|value| arguments.insert(argument, Some(value))),
@@ -283,7 +283,7 @@ pub(super) async fn send(
     let mut answer = docker.import_image_stream(ImportImageOptionsBuilder::default().build(), body, None);
     let mut id = None;
     while let Some(info) = answer.next().await {
-        let info: BuildInfo = info.map_err(failed)?;
+        let info: BuildInfo = info.map_err(|error| failed(&error))?;
         if let Some(text) = info.stream {
             meter.clear();
             if let Some(whole) = text.strip_prefix("sha256:").filter(|rest| rest.trim_end().len() == 64) {
@@ -297,8 +297,8 @@ pub(super) async fn send(
 }
 
 /// The program ends with the code of the command that failed, as docker's does.
-fn failed(error: bollard::errors::Error) -> Failure {
-    let text = super::failure::explain(&error);
+fn failed(error: &bollard::errors::Error) -> Failure {
+    let text = super::failure::explain(error);
     let code = text.split("returned a non-zero code: ").nth(1);
     let code = code.and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
     Failure::with_code(text, code.unwrap_or(1))

@@ -249,26 +249,8 @@ fn mistakes_name_line_and_word() {
     place.nothing_left("after mistakes");
 }
 
-#[test]
-#[ignore = "needs root and busybox-static: run by .ci/run"]
-fn what_only_buildkit_has() {
-    let place = Place::new("");
-    place.write("secret", "geheim");
-    place.write(".dockerignore", "secret\n");
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let _ = stream.read(&mut [0; 1024]);
-            let _ = stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nfile");
-        }
-    });
-    let sum = "3b9c358f36f0a31b6ad3e14f309c7cf198ac9246e8316f9ce543d5b19ac02b80";
-    place.write(
-        "Dockerfile",
-        &format!(
-            "# syntax=docker/dockerfile:1
+/// Everything that only BuildKit has.
+const KIT: &str = "# syntax=docker/dockerfile:1
 FROM base:1 AS tools
 RUN mkdir /out && echo tool > /out/tool
 FROM base:1
@@ -293,25 +275,18 @@ COPY --chmod=0750 --link a.txt /chmod
 COPY --chmod=u=rwX,go= sub /symbolic
 COPY --exclude=*.txt --exclude=sub . /excluded/
 COPY --parents sub/c.txt /parents/
-ADD --checksum=sha256:{sum} http://{address}/get/file.bin /
+ADD --checksum=sha256:SUM http://ADDRESS/get/file.bin /
 ADD --unpack=false a.txt /plain
 RUN --mount=type=cache,target=/cache,id=c echo x > /cache/x
 RUN --mount=type=cache,target=/elsewhere,id=c cat /elsewhere/x > /from-cache
 RUN --mount=type=bind,source=sub,target=/ctx --mount=from=tools,source=/out,target=/tools,rw cat /ctx/c.txt /tools/tool > /bound && echo y > /tools/more
 RUN --mount=type=tmpfs,target=/mem,size=1m stat -f -c %T /mem > /tmpfs; echo z > /mem/z
 RUN --mount=type=secret,id=s,required=true cat /run/secrets/s > /dev/null
-RUN --mount=type=secret,id=s,env=TOKEN test ${{#TOKEN}} = 6
+RUN --mount=type=secret,id=s,env=TOKEN test ${#TOKEN} = 6
 RUN --network=none ls /sys/class/net > /net
-"
-        ),
-    );
-    let secret = format!("id=s,src={}", place.folder.join("secret").display());
-    let output = place.run(&["-t", "kit"]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("secret s is required"), "{said}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("\nscript\n"), "what a script without a shell said");
-    let words = ["-t", "kit", "--secret", &secret];
-    text(&place.run(&words));
+";
+
+fn check_kit(place: &Place) {
     let arch = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
     for (path, content) in [
         ("arch", format!("{arch}\n")),
@@ -343,6 +318,34 @@ RUN --network=none ls /sys/class/net > /net
     let root = place.outcrop.root().to_str().expect("utf-8").to_owned();
     let found = std::process::Command::new("grep").args(["-rl", "geheim", &root]).output().expect("grep");
     assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+}
+
+#[test]
+#[ignore = "needs root and busybox-static: run by .ci/run"]
+fn what_only_buildkit_has() {
+    let place = Place::new("");
+    place.write("secret", "geheim");
+    place.write(".dockerignore", "secret\n");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nfile");
+        }
+    });
+    let sum = "3b9c358f36f0a31b6ad3e14f309c7cf198ac9246e8316f9ce543d5b19ac02b80";
+    let dockerfile = KIT.replace("SUM", sum).replace("ADDRESS", &address.to_string());
+    place.write("Dockerfile", &dockerfile);
+    let secret = format!("id=s,src={}", place.folder.join("secret").display());
+    let output = place.run(&["-t", "kit"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("secret s is required"), "{said}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\nscript\n"), "what a script without a shell said");
+    let words = ["-t", "kit", "--secret", &secret];
+    text(&place.run(&words));
+    check_kit(&place);
     // All of it is found again; a bind mount's content counts.
     assert_eq!(place.plan(&words[2..]).0, Vec::<u64>::new());
     place.write("sub/c.txt", "changed\n");

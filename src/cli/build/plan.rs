@@ -42,18 +42,19 @@ pub(super) fn print(plans: &[Value], json: bool) -> Result<(), Failure> {
     for (at, plan) in plans.iter().enumerate() {
         let name = plan.text("Dockerfile");
         let steps = plan.list("Steps");
-        let mut text = if at > 0 { "\n".to_owned() } else { String::new() };
-        text.push_str(&format!("{}\n", safe::word(name)));
         let rows: String = steps.iter().map(row).collect();
-        text.push_str(&table::align(&rows));
         let runs = steps.iter().filter(|step| !step.get("Reused").is_some_and(Value::truth)).count();
-        text.push_str(&format!("{} steps are reused, {runs} run\n", steps.len() - runs));
+        let mut text = format!(
+            "{}{}\n{}{} steps are reused, {runs} run\n",
+            if at > 0 { "\n" } else { "" },
+            safe::word(name),
+            table::align(&rows),
+            steps.len() - runs
+        );
         if at > 0 {
             let shared = plan.number("Shared").unwrap_or(0);
-            text.push_str(&format!(
-                "the first {shared} steps are those of {}: their layers are stored once\n",
-                safe::word(&first)
-            ));
+            let of = safe::word(&first);
+            text = format!("{text}the first {shared} steps are those of {of}: their layers are stored once\n");
         }
         safe::print_raw(&text)?;
     }

@@ -39,7 +39,7 @@ update)
 esac
 "#;
 
-const PIP: &str = r#"#!/bin/sh
+const PIP: &str = r"#!/bin/sh
 # A stand-in for outcrop's demo: it downloads nothing, and makes files like those that pip would leave.
 set -e
 packages=/usr/lib/python3/dist-packages
@@ -56,7 +56,7 @@ head -c 1300000 /dev/urandom > /root/.cache/pip/flask-3.0.0-py3-none-any.whl
 # A file of the layer below is written again, and one is removed: both stay in the image.
 echo 'optimise = 1' > /etc/python3.conf
 rm /var/cache/apt/archives/python3.11_3.11.2_amd64.deb
-"#;
+";
 
 /// The base's tar with the stand-ins in it.
 pub(super) fn with_stand_ins(base: &[u8]) -> io::Result<Bytes> {
