@@ -50,8 +50,10 @@ use outcrop_layers::digest::ImageId;
 
 pub use dockerfile::Dockerfile;
 pub use error::BuildError;
+pub(crate) use expand::{Lexer, Options};
 pub use ignore::{Ignore, IgnoreError};
 pub(crate) use marker::sweep;
+pub(crate) use parse::split_words;
 pub use plan::{PlannedStep, shared};
 pub use problem::Problem;
 

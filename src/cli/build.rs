@@ -178,7 +178,14 @@ impl Build {
         }
         let mut print = |text: &str| safe::print(text);
         let built = send(&docker, context, &meter, &mut print);
-        let id = or_interrupted("build", &meter, built).await?;
+        let id = tokio::select! {
+            built = built => built,
+            _ = tokio::signal::ctrl_c() => {
+                Err(Failure::with_code("build cancelled: the steps that were done are kept for the next build", 130))
+            }
+        };
+        meter.clear();
+        let id = id?;
         if let (Some(path), Some(id)) = (&self.iidfile, id) {
             std::fs::write(path, id).map_err(|error| Failure::io("write", path, &error))?;
         }

@@ -74,6 +74,9 @@ fn options(params: &Params, headers: &HeaderMap) -> Result<BuildOptions, ApiErro
             "{remote}: a context is not fetched from an address: fetch it, and build the folder or its tar"
         )));
     }
+    if params.on("pull") {
+        return Err(super::error::lacking("build with pull"));
+    }
     if params.on("squash") {
         return Err(ApiError::invalid("squash is not possible: the layers are what there is to see"));
     }

@@ -301,7 +301,7 @@ impl<'a> Parser<'a> {
 }
 
 /// Splits at blanks outside of quotes; quotes and escape characters stay.
-fn split_words(text: &str, escape: char) -> Vec<String> {
+pub(crate) fn split_words(text: &str, escape: char) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let (mut quote, mut quoted) = (None, false);
