@@ -39,7 +39,7 @@ pub(crate) struct Build {
     /// The Dockerfile [default: PATH/Dockerfile]; - reads it from standard input
     #[arg(short, long, value_name = "FILE", default_value = "")]
     file: String,
-    /// A name that the image gets, name[:tag]; may be given several times
+    /// A name that the image gets, such as app:1; may be given several times
     #[arg(short, long, value_name = "NAME")]
     tag: Vec<String>,
     /// Tell what would be done, step by step, and do nothing
