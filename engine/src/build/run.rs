@@ -56,7 +56,7 @@ impl Build<'_> {
             let message = "the stage begins FROM scratch and nothing is in it yet: there is no program to run";
             return Err(step.place.problem("", message).into());
         }
-        let inputs = self.inputs(state, &mounts, run, step)?;
+        let inputs = self.inputs(&mounts, run, step)?;
         let env = state.env().iter().chain(&beside).chain(&inputs.env).cloned().collect();
         let asked = Config {
             cmd: Some(words.clone()),

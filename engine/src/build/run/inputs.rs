@@ -16,7 +16,6 @@ use crate::build::error::{BuildError, Result};
 use crate::build::ignore::clean;
 use crate::build::instruction::{Instruction, Run};
 use crate::build::mounts::{MountKind, RunMount, Sharing};
-use crate::build::state::State;
 use crate::build::tree::{self, real_path};
 use crate::layer::apply::{self, ApplyOptions};
 use crate::layer::diff::plain_tar;
@@ -74,13 +73,7 @@ impl Build<'_> {
     }
 
     /// Prepares everything.
-    pub(super) fn inputs(
-        &mut self,
-        state: &State,
-        mounts: &[RunMount],
-        run: &Run,
-        step: &Instruction,
-    ) -> Result<Inputs> {
+    pub(super) fn inputs(&mut self, mounts: &[RunMount], run: &Run, step: &Instruction) -> Result<Inputs> {
         let mut inputs = Inputs::default();
         for mount in mounts {
             match mount.kind {
@@ -104,7 +97,6 @@ impl Build<'_> {
             let name = script.name.replace('/', "_");
             inputs.bind(&path, &format!("{SCRIPTS}/{name}"), true);
         }
-        let _ = state;
         inputs.targets.retain(|target| !target.starts_with("/dev/"));
         Ok(inputs)
     }
