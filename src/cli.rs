@@ -2,6 +2,7 @@
 
 mod analyse;
 mod attach;
+mod build;
 mod commit;
 mod completions;
 mod cp;
@@ -165,6 +166,11 @@ pub(crate) enum Command {
     Save(save::Save),
     /// Make an image of a file system archive, or of programs of this machine
     Import(import::Import),
+    /// Build an image from a Dockerfile
+    Build(build::Build),
+    /// Manage the build cache
+    #[command(subcommand)]
+    Builder(build::Builder),
     /// Give an image another name
     Tag(tag::Tag),
     /// Remove names of images, and images without one
@@ -275,6 +281,8 @@ pub(crate) enum ImageCommand {
     Save(save::Save),
     /// Make an image of a file system archive, or of programs of this machine
     Import(import::Import),
+    /// Build an image from a Dockerfile
+    Build(build::Build),
     /// Give an image another name
     Tag(tag::Tag),
     /// Remove images that nothing uses
@@ -354,6 +362,8 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<ExitCode,
         Command::Load(it) | Command::Image(ImageCommand::Load(it)) => it.run(session).await,
         Command::Save(it) | Command::Image(ImageCommand::Save(it)) => it.run(session).await,
         Command::Import(it) | Command::Image(ImageCommand::Import(it)) => it.run(session).await,
+        Command::Build(it) | Command::Image(ImageCommand::Build(it)) => it.run(session).await,
+        Command::Builder(it) => it.run(session).await,
         Command::Tag(it) | Command::Image(ImageCommand::Tag(it)) => it.run(session).await,
         Command::Rmi(it) | Command::Image(ImageCommand::Rm(it)) => it.run(session).await,
         Command::Image(ImageCommand::Prune(it)) => it.run(session).await,

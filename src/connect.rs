@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use hyper::header::HeaderValue;
 use outcrop_engine::api::Api;
 
 pub(crate) use target::{Choice, Target};
@@ -134,12 +135,20 @@ pub(crate) fn stream(
 
 /// A client whose every request goes to `path`.
 pub(crate) fn at(docker: &Docker, path: &str) -> Docker {
+    at_with(docker, path, None)
+}
+
+/// The same, with a header of the name given.
+pub(crate) fn at_with(docker: &Docker, path: &str, header: Option<(&'static str, HeaderValue)>) -> Docker {
     let path = path.to_owned();
     docker.clone().with_request_modifier(move |mut request| {
         let mut parts = request.uri().clone().into_parts();
         parts.path_and_query = path.parse().ok();
         if let Ok(uri) = parts.try_into() {
             *request.uri_mut() = uri;
+        }
+        if let Some((name, value)) = &header {
+            request.headers_mut().insert(*name, value.clone());
         }
         request
     })

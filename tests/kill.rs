@@ -14,10 +14,10 @@ const CHANGING: &str = "rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,
     fsync,fdatasync,syncfs,mknod,mknodat,ftruncate,fallocate,setxattr,fsetxattr,lsetxattr,flock";
 
 /// A small generator, so that a failure can be repeated from the seed it prints.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn seeded() -> Self {
+    pub(crate) fn seeded() -> Self {
         let seed = std::env::var("OUTCROP_TEST_SEED")
             .ok()
             .and_then(|text| text.parse().ok())
@@ -26,7 +26,7 @@ impl Random {
         Self(seed | 1)
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

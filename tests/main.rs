@@ -3,6 +3,7 @@
 //! Tests that need root or another program are `ignored` with the reason; `.ci/run` runs them as root.
 
 mod archive;
+mod build;
 mod containers;
 mod docker_cli;
 mod dockerd;

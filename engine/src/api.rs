@@ -21,6 +21,7 @@
 
 mod archive;
 mod body;
+mod build;
 mod commit;
 mod containers;
 mod copy_on_write;
@@ -137,8 +138,8 @@ impl Api {
             .route("/volumes/{*rest}", get(volumes::inspect).delete(volumes::remove))
             .merge(networks::routes())
             .merge(outcrop::routes())
-            .route("/build", any(error::not_yet))
-            .route("/build/prune", post(system::prune_builds))
+            .route("/build", post(build::build))
+            .route("/build/prune", post(build::prune_cache))
             .route("/commit", post(commit::commit))
             .route("/swarm", any(error::no_swarm))
             .route("/nodes", any(error::no_swarm))

@@ -48,6 +48,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use cgroup::unified as has_unified_cgroups;
 pub use client::{Attached, Message};
+pub(crate) use config::lenient_value;
 pub use config::{Config, HealthConfig};
 pub use copy::{Extract, PathStat, extract};
 pub use create::{CreateBody, Created, ImageForContainer};
@@ -61,7 +62,9 @@ pub use network::Network;
 pub use record::{MountPoint, Record};
 pub use seccomp::{Profile, ProfileError};
 pub(crate) use seen::Container;
+pub(crate) use signal::parse as signal_number;
 pub use state::{Health, HealthResult, State};
+pub(crate) use user::owner;
 pub use view::ListOptions;
 pub(crate) use wait::Waiting;
 pub use wait::{Exited, Until};

@@ -72,7 +72,11 @@ impl Engine {
             events,
             shim: options.shim.clone(),
         });
-        Ok(Self { images: Images { shared } })
+        let engine = Self { images: Images { shared } };
+        if engine.access() == &Access::ReadWrite {
+            crate::build::sweep(engine.shared().root.layout(), &engine.containers());
+        }
+        Ok(engine)
     }
 
     /// The images.

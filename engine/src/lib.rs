@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`api`] | the Docker Engine API over it, in process or on a socket |
+//! | [`build`] | Dockerfiles to images, with the cache explained |
 //! | [`container`] | containers: create, run, logs, exec, copy, commit |
 //! | [`driver`] | storage drivers: how layers are stored and mounted |
 //! | [`layer`] | layers on a real file system: apply, export, differences |
@@ -20,6 +21,7 @@
 #![deny(unsafe_code)]
 
 pub mod api;
+pub mod build;
 pub mod container;
 pub mod driver;
 pub mod engine;

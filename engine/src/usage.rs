@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::build::prune::{self, CacheItem};
 use crate::container::Container;
 use crate::driver;
 use crate::engine::Shared;
@@ -21,6 +22,8 @@ pub struct DiskUsage {
     pub images: Vec<Summary>,
     /// The volumes.
     pub volumes: Vec<VolumeUsage>,
+    /// What builds left to be used again.
+    pub build_cache: Vec<CacheItem>,
     /// Layer directories that no layer and no container knows.
     pub orphans: Vec<Orphan>,
 }
@@ -64,6 +67,7 @@ impl DiskUsage {
         Ok(Self {
             layers_size: all.iter().filter_map(|chain| shared.layers.size(layout, *chain)).sum(),
             volumes: volumes(layout, &containers),
+            build_cache: prune::list(images)?,
             orphans: orphans(shared).map_err(images.unreadable())?,
             images: images_used,
         })

@@ -1,6 +1,7 @@
 //! `outcrop demo`.
 
 mod archive;
+mod build;
 mod content;
 mod root;
 
@@ -23,8 +24,9 @@ use crate::report::safe;
 
 /// Fill a throw-away engine with example images and open the terminal
 ///
-/// Makes a base image of programs of this machine and two images that share their first three layers, in a temporary data
-/// root that is removed at the end. Needs no network and no other engine.
+/// Makes a base image of programs of this machine and builds two Dockerfiles on it that share their first three layers, in a
+/// temporary data root that is removed at the end. Needs no network and no other engine. Where no container can be started, the
+/// images are loaded ready made.
 #[derive(Args)]
 #[command(after_help = "Examples:
   outcrop demo
@@ -40,8 +42,10 @@ const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 /// What the base's history says.
 const COMMENT: &str = "programs of this machine";
 /// Programs of the base, as far as this machine has them.
-const PROGRAMS: [&str; 14] =
-    ["sh", "ls", "cat", "cp", "mv", "rm", "mkdir", "chmod", "chown", "touch", "ln", "grep", "sed", "busybox"];
+const PROGRAMS: [&str; 16] = [
+    "sh", "ls", "cat", "cp", "mv", "rm", "mkdir", "chmod", "chown", "touch", "ln", "grep", "sed", "head", "seq",
+    "busybox",
+];
 
 impl Demo {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
@@ -79,7 +83,13 @@ async fn make(session: &Session, connection: &Connection) -> Result<(), Failure>
         message: COMMENT.into(),
         platform: String::new(),
     };
+    let base = build::with_stand_ins(&base).map_err(failed)?;
     import::send(connection, once(base.clone()), request).await?;
+    match build::build(connection).await {
+        Ok(()) => return Ok(()),
+        // Not everywhere a container can be started: then the images come ready made.
+        Err(error) => tracing::debug!(error = error.message(), "the demo's images are loaded, not built"),
+    }
     let archive = tokio::task::block_in_place(|| archive::write(&base, COMMENT, &content::images())).map_err(failed)?;
     load::send(connection, once(archive), None, &Meter::new("loading", None, true), &mut |_| Ok(())).await
 }

@@ -209,7 +209,7 @@ async fn volumes(connection: &Connection, filters: Option<&str>) -> Result<Prune
 }
 
 /// Asks, and takes only yes for yes.
-fn agreed(warning: &str) -> Result<bool, Failure> {
+pub(crate) fn agreed(warning: &str) -> Result<bool, Failure> {
     let mut out = std::io::stdout().lock();
     write!(out, "{warning}\nAre you sure you want to continue? [y/N] ")?;
     out.flush()?;

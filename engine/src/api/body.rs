@@ -162,6 +162,8 @@ pub(super) struct Line<'a> {
     error_detail: Option<ErrorDetail<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aux: Option<serde_json::Value>,
 }
 
 #[derive(Serialize)]
@@ -174,6 +176,8 @@ struct Detail {
 
 #[derive(Serialize)]
 struct ErrorDetail<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<i32>,
     message: &'a str,
 }
 
@@ -190,7 +194,17 @@ impl<'a> Line<'a> {
 
     /// The work failed: the last line.
     pub(super) fn error(message: &'a str) -> Self {
-        Self { error_detail: Some(ErrorDetail { message }), error: Some(message), ..Self::default() }
+        Self::failed(message, None)
+    }
+
+    /// The same, with the exit code of what failed.
+    pub(super) fn failed(message: &'a str, code: Option<i32>) -> Self {
+        Self { error_detail: Some(ErrorDetail { code, message }), error: Some(message), ..Self::default() }
+    }
+
+    /// Something for the client itself.
+    pub(super) fn aux(value: serde_json::Value) -> Self {
+        Self { aux: Some(value), ..Self::default() }
     }
 
     fn progress(step: &'a Progress) -> Self {

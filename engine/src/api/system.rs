@@ -12,6 +12,7 @@ use super::images::Summary;
 use super::query::Params;
 use super::version::{Asked, HIGHEST, LOWEST};
 use super::{Api, volumes};
+use crate::build::prune::CacheItem;
 use crate::container::ListOptions;
 use crate::info::Info;
 use crate::root::Access;
@@ -165,8 +166,14 @@ pub(super) async fn df(
         put("Volumes", list.into());
     }
     if wanted("build-cache") {
-        put("BuildCacheUsage", total(0, 0, 0, &[]));
-        put("BuildCache", json!([]));
+        let items = &usage.build_cache;
+        let list: Vec<_> = items.iter().map(super::build::cached).collect();
+        let size = |counts: &dyn Fn(&CacheItem) -> bool| -> u64 {
+            items.iter().filter(|item| !item.shared && counts(item)).map(|item| item.size).sum()
+        };
+        let active = items.iter().filter(|item| item.in_use).count();
+        put("BuildCacheUsage", total(active, size(&|_| true), size(&|item| !item.in_use), &list));
+        put("BuildCache", list.into());
     }
     if asked.is_some() {
         for name in ["ImageUsage", "ContainerUsage", "VolumeUsage", "BuildCacheUsage"] {
@@ -187,9 +194,4 @@ fn images_total(usage: &DiskUsage, items: &[Value]) -> Value {
     let shared = used.clone().map(|image| image.shared_size.unwrap_or(0)).max().unwrap_or(0);
     let free = usage.layers_size.saturating_sub(held + shared);
     total(used.count(), usage.layers_size, free, items)
-}
-
-/// `POST /build/prune`: there is no build cache, so nothing is in it.
-pub(super) async fn prune_builds() -> Result<Response, ApiError> {
-    super::json(&json!({"CachesDeleted": null, "SpaceReclaimed": 0}))
 }

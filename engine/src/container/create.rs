@@ -131,10 +131,7 @@ impl Containers {
     ) -> Result<()> {
         let (root, id) = (self.root(), record.id.clone());
         let run = RunDirectory::of(root, &id);
-        run.create()?;
-        // While this is held nobody takes the container for a killed process's leftovers.
-        let lock = fs::File::create(run.file("lock")).doing("create", run.file("lock"))?;
-        lock.lock().doing("lock", run.file("lock"))?;
+        let lock = run.create()?;
         let stored = self.store_locked(name, record, host, image, volumes, &run);
         drop(lock);
         if stored.is_err() {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 
 use outcrop_layers::config::ImageConfig;
-use outcrop_layers::digest::{ChainId, ImageId};
+use outcrop_layers::digest::ImageId;
 use serde_json::{Map, Value, json};
 
 use super::Containers;
@@ -16,7 +16,7 @@ use super::record::Record;
 use crate::driver::Driver;
 use crate::driver::overlay2::Overlay2;
 use crate::image::change::Changes;
-use crate::image::staging::{NewImage, Staging};
+use crate::image::staging::{NewImage, Origin, Staging};
 use crate::image::{Images, Reference};
 use crate::layer::diff::{Change, diff_tar};
 use crate::progress::Ctx;
@@ -41,6 +41,11 @@ pub struct CommitOptions {
 impl Containers {
     fn driver(&self) -> Overlay2 {
         Overlay2::new(self.root(), self.rootless())
+    }
+
+    /// The directory of its own layer.
+    pub(crate) fn own_layer(&self, id: &str) -> Result<std::path::PathBuf> {
+        Ok(self.driver().diff_dir(&Layers::of(self.root(), id)?.mount))
     }
 
     /// `GET /containers/{id}/changes`: what differs from its image.
@@ -100,7 +105,7 @@ impl Containers {
             config: image_config(&record, &below_raw, &config, options, &layers),
             layers,
             names: reference.into_iter().map(Reference::or_latest).collect(),
-            made_here: true,
+            origin: Origin::Made,
         };
         let id = image.id();
         staging.publish(&[image]).map_err(|error| ContainerError::Start(error.to_string()))?;
@@ -118,13 +123,10 @@ impl Containers {
     ) -> Result<(Staging<'a>, outcrop_layers::digest::DiffId)> {
         let failed = |error: &dyn std::fmt::Display| ContainerError::Start(error.to_string());
         let mut staging = Staging::begin(images, ctx).map_err(|error| failed(&error))?;
-        let diffs = &below.rootfs.diff_ids;
-        for (diff, chain) in diffs.iter().zip(ChainId::all(diffs)) {
-            if !staging.stand_on(*diff, chain).map_err(|error| failed(&error))? {
-                return Err(ContainerError::Start(format!(
-                    "the image's layer {chain} is missing: pull or load the image again"
-                )));
-            }
+        if let Some(chain) = staging.stand_on(&below.rootfs.diff_ids).map_err(|error| failed(&error))? {
+            return Err(ContainerError::Start(format!(
+                "the image's layer {chain} is missing: pull or load the image again"
+            )));
         }
         let layers = Layers::of(self.root(), &record.id)?;
         let own = self.driver().diff_dir(&layers.mount);

@@ -90,11 +90,16 @@ pub(crate) fn reconcile(root: &Path) -> Result<()> {
 pub(crate) fn reconcile_one(root: &Path, id: &str) -> Result<()> {
     let run = RunDirectory::of(root, id);
     let path = run.file("lock");
-    let Ok(lock) = fs::File::options().append(true).open(&path) else { return Ok(()) };
+    let directory = Directory::of(root, id);
+    let Ok(lock) = fs::File::options().append(true).open(&path) else {
+        if !directory.path().is_dir() {
+            run.remove_abandoned();
+        }
+        return Ok(());
+    };
     if lock.try_lock().is_err() {
         return Ok(());
     }
-    let directory = Directory::of(root, id);
     if !directory.path().is_dir() {
         return undo(root, id, &run);
     }

@@ -11,12 +11,16 @@
 //! ```
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::error::{Doing, Result};
+
+/// What the lock is called before it is held.
+const NEW_LOCK: &str = "new-lock";
 
 /// The runtime directory of one container.
 #[derive(Clone, Debug)]
@@ -52,9 +56,35 @@ impl RunDirectory {
         self.0.join("exec").join(exec)
     }
 
-    /// Makes it.
-    pub(crate) fn create(&self) -> Result<()> {
-        make(&self.0)
+    /// Makes it, and takes its lock: while that is held nobody takes the container for a killed process's leftovers.
+    pub(crate) fn create(&self) -> Result<File> {
+        loop {
+            make(&self.0)?;
+            // Locked before it has its name, so that nobody meets it free.
+            let staged = self.file(NEW_LOCK);
+            let taken = File::create(&staged).and_then(|lock| {
+                lock.lock()?;
+                fs::rename(&staged, self.file("lock"))?;
+                Ok(lock)
+            });
+            match taken {
+                // Somebody cleaned up.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                taken => return taken.doing("lock", self.file("lock")),
+            }
+        }
+    }
+
+    /// Removes one that has no lock: its process was killed before it had one, or after it was removed.
+    pub(crate) fn remove_abandoned(&self) {
+        if let Ok(lock) = File::options().append(true).open(self.file(NEW_LOCK)) {
+            if lock.try_lock().is_err() {
+                return;
+            }
+            let _ = fs::remove_file(self.file(NEW_LOCK));
+        }
+        // One with something else in it is somebody's.
+        let _ = fs::remove_dir(&self.0);
     }
 
     /// Whether a shim lives.
@@ -62,10 +92,14 @@ impl RunDirectory {
         shim_lives(&self.0)
     }
 
-    /// Removes it with all that is in it.
+    /// Removes it with all that is in it, the lock last: without it nobody would know what is left.
     pub(crate) fn remove(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten().filter(|entry| entry.file_name() != "lock") {
+            let path = entry.path();
+            let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        }
         match fs::remove_dir_all(&self.0) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).doing("remove", &self.0),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error).doing("remove", &self.0),
             _ => Ok(()),
         }
     }

@@ -80,6 +80,24 @@ pub(crate) fn resolve(user: &str, additional: &[String], passwd: &str, group: &s
     Ok(User { uid: account.uid, gid, groups, home: home.to_owned() })
 }
 
+/// The owner that `--chown=user[:group]` names; without a group, the group that is called as the user is.
+///
+/// # Errors
+/// The text for the user when a name is unknown or a number too large.
+pub(crate) fn owner(text: &str, passwd: &str, group: &str) -> Result<(u32, u32), String> {
+    let (user, of) = text.split_once(':').unwrap_or((text, text));
+    let uid = match number(user)? {
+        Some(uid) => Some(uid),
+        None => passwd.lines().filter_map(account).find(|account| account.name == user).map(|account| account.uid),
+    };
+    let gid = match number(of)? {
+        Some(gid) => Some(gid),
+        None => group.lines().filter_map(entry).find(|group| group.name == of).map(|group| group.gid),
+    };
+    let uid = uid.ok_or_else(|| format!("can't find uid for user {user}: no such user: {user}"))?;
+    Ok((uid, gid.ok_or_else(|| format!("can't find gid for group {of}: no such group: {of}"))?))
+}
+
 /// A user or group ID, or nothing where `text` is a name.
 fn number(text: &str) -> Result<Option<u32>, String> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
@@ -140,6 +158,20 @@ mod tests {
         assert_eq!(of("0:nope", &[]), Err("unable to find group nope: no matching entries in group file".into()));
         assert!(of("4294967295", &[]).is_err());
         assert!(of("99999999999", &[]).is_err());
+    }
+
+    #[test]
+    fn owners_of_copied_files() {
+        for (text, expected) in [
+            ("alice", Ok((1000, 1000))),
+            ("alice:staff", Ok((1000, 50))),
+            ("7", Ok((7, 7))),
+            ("7:staff", Ok((7, 50))),
+            ("bob", Err("can't find uid for user bob: no such user: bob")),
+            ("0:nope", Err("can't find gid for group nope: no such group: nope")),
+        ] {
+            assert_eq!(owner(text, PASSWD, GROUP), expected.map_err(str::to_owned), "{text}");
+        }
     }
 
     #[test]

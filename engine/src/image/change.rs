@@ -275,7 +275,7 @@ fn command(rest: &str) -> Vec<String> {
 }
 
 /// `[[ip:]host:]port[-port][/protocol]` as Docker's keys; what comes before the container's port does not matter here.
-fn ports(text: &str) -> Result<Vec<String>, String> {
+pub(crate) fn ports(text: &str) -> Result<Vec<String>, String> {
     let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let protocol = protocol.to_ascii_lowercase();
     if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::change::Changes;
 use super::load::parse_platform;
-use super::staging::{NewImage, Staging};
+use super::staging::{NewImage, Origin, Staging};
 use super::{ImageError, Images, Reference, ReferenceError};
 use crate::progress::Ctx;
 
@@ -54,7 +54,7 @@ impl Images {
             config: config(&changes.into_config(), &platform, layer, &comment),
             layers: vec![layer],
             names: name.into_iter().map(Reference::or_latest).collect(),
-            made_here: true,
+            origin: Origin::Made,
         };
         let id = image.id();
         staging.publish(&[image])?;

@@ -9,7 +9,7 @@ use outcrop_layers::digest::{Digest, ImageId};
 use outcrop_layers::entry::Kind;
 use outcrop_layers::tar::TarReader;
 
-use super::staging::{NewImage, Passed, Staging};
+use super::staging::{NewImage, Origin, Passed, Staging};
 use super::{ImageError, Images, Reference};
 use crate::progress::Ctx;
 
@@ -55,7 +55,7 @@ impl Images {
                 config: image.config.clone(),
                 layers: image.layers.iter().map(|layer| layer.diff_id).collect(),
                 names: names(image)?,
-                made_here: false,
+                origin: Origin::Loaded,
             });
         }
         let warnings = staging.warnings().to_vec();

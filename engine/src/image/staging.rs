@@ -50,8 +50,19 @@ pub(crate) struct NewImage {
     pub(crate) layers: Vec<DiffId>,
     /// Names that it gets.
     pub(crate) names: Vec<Reference>,
-    /// Whether to note the time, as for an image that was made here.
-    pub(crate) made_here: bool,
+    /// What to note of where it comes from.
+    pub(crate) origin: Origin,
+}
+
+/// Where an image comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Somebody else made it.
+    Loaded,
+    /// It was made here; the time is noted.
+    Made,
+    /// A step of a build made it of another image, or of nothing. Such images alone are taken for the cache.
+    Built(Option<ImageId>),
 }
 
 impl NewImage {
@@ -166,13 +177,32 @@ impl<'a> Staging<'a> {
         (self.ctx.progress)(Progress { id, status: status.into(), current, total });
     }
 
-    /// Builds on a registered layer, without reading it: `diff` may then be among the layers of an image.
-    pub(crate) fn stand_on(&mut self, diff: DiffId, chain: ChainId) -> Result<bool, ImageError> {
-        let there = self.lease(chain)?;
-        if there {
-            self.leased.insert(diff, chain);
+    /// Builds on registered layers, without reading them: they may then be among the layers of an image. Gives one that is not
+    /// there.
+    pub(crate) fn stand_on(&mut self, layers: &[DiffId]) -> Result<Option<ChainId>, ImageError> {
+        let held = self.images.shared.root.change()?;
+        let mut leases = Vec::new();
+        for (diff, chain) in layers.iter().zip(ChainId::all(layers)) {
+            if !self.images.layout().layer(chain).exists() {
+                return Ok(Some(chain));
+            }
+            let record = Record::Lease(chain);
+            if !self.transaction.records().contains(&record) {
+                leases.push(record);
+            }
+            self.leased.insert(*diff, chain);
+            self.verified.insert(chain, true);
         }
-        Ok(there)
+        self.transaction.note(leases).map_err(ImageError::io("write in", self.transaction.directory()))?;
+        drop(held);
+        Ok(None)
+    }
+
+    /// A new directory for what is being made; it goes with this.
+    pub(crate) fn directory(&mut self, what: &str, mode: u32) -> Result<PathBuf, ImageError> {
+        let path = self.transaction.fresh(what);
+        files::make_directory(&path, mode).map_err(ImageError::io("create", &path))?;
+        Ok(path)
     }
 
     /// Finds a registered layer with that content, makes sure that it stays, and that it is whole.
@@ -464,8 +494,12 @@ impl<'a> Staging<'a> {
             if !is_stored(layout, id) {
                 self.transaction.publish_file(&path, &image.config, 0o600).map_err(ImageError::io("write", &path))?;
             }
-            if image.made_here {
-                self.images.note_tagged(&mut self.transaction, id).map_err(ImageError::io("write", &path))?;
+            match image.origin {
+                Origin::Loaded => {}
+                Origin::Made => {
+                    self.images.note_tagged(&mut self.transaction, id).map_err(ImageError::io("write", &path))?;
+                }
+                Origin::Built(parent) => self.note_built(id, parent).map_err(ImageError::io("write", &path))?,
             }
             let lost = image.names.iter().filter_map(|name| Some((name.familiar(), index.set(name, id)?))).collect();
             renamed |= !image.names.is_empty();
@@ -475,6 +509,18 @@ impl<'a> Staging<'a> {
             index.write(&mut self.transaction).map_err(ImageError::io("write", layout.repositories()))?;
         }
         Ok(replaced)
+    }
+}
+
+impl Staging<'_> {
+    /// Notes what an image was built from, as dockerd does (`parent`; `builtLocally` since its version 25).
+    fn note_built(&mut self, id: ImageId, parent: Option<ImageId>) -> io::Result<()> {
+        let directory = self.images.layout().metadata(id);
+        files::make_directory(&directory, 0o700)?;
+        if let Some(parent) = parent {
+            self.transaction.publish_file(&directory.join("parent"), parent.to_string().as_bytes(), 0o600)?;
+        }
+        self.transaction.publish_file(&directory.join("builtLocally"), b"1", 0o600)
     }
 }
 

@@ -31,8 +31,8 @@ pub(super) struct Images {
     pub(super) images: Vec<(&'static str, Vec<Step>, &'static str)>,
 }
 
-const FIRST: &str = "FLASK_APP=/opt/source-code/app.py flask run";
-const SECOND: &str = "FLASK_APP=/opt/source-code/app2.py flask run";
+pub(super) const FIRST: &str = "FLASK_APP=/opt/source-code/app.py flask run";
+pub(super) const SECOND: &str = "FLASK_APP=/opt/source-code/app2.py flask run";
 
 /// Two images that differ in their last two instructions only.
 pub(super) fn images() -> Images {
@@ -205,7 +205,7 @@ fn pip() -> Vec<File> {
     files
 }
 
-fn source(name: &str) -> String {
+pub(super) fn source(name: &str) -> String {
     format!(
         "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.route('/')\ndef hello():\n    return 'this is {name}'\n"
     )

@@ -1,35 +1,10 @@
-//! Words of Dockerfile instructions: splitting, quotes, variables.
+//! Words of instructions: splitting, quotes, variables, as in Dockerfiles.
+
+use crate::build::{Lexer, Options, split_words};
 
 /// Splits at white space outside quotes; quotes and backslashes stay.
 pub(super) fn split(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut quote = None;
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (None, c) if c.is_whitespace() => {
-                if !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-                continue;
-            }
-            (None, '"' | '\'') => quote = Some(c),
-            (Some(open), c) if c == open => quote = None,
-            // Within single quotes a backslash is a backslash.
-            (None | Some('"'), '\\') => {
-                word.push(c);
-                word.extend(chars.next());
-                continue;
-            }
-            _ => {}
-        }
-        word.push(c);
-    }
-    if !word.is_empty() {
-        words.push(word);
-    }
-    words
+    split_words(text, '\\')
 }
 
 /// `key=value …`, or the older `key all the rest`.
@@ -51,114 +26,11 @@ pub(super) fn pairs(instruction: &str, text: &str) -> Result<Vec<(String, String
     words.iter().map(pair).collect()
 }
 
-/// Takes quotes away and puts values in the place of `$name`, `${name}`, `${name:-else}` and `${name:+then}`.
+/// Takes quotes away and puts values in the place of variables; of several entries the last one counts, as it does for a shell.
 pub(super) fn expand(text: &str, env: &[String]) -> Result<String, String> {
-    let chars: Vec<char> = text.chars().collect();
-    let mut expansion = Expansion { chars: &chars, at: 0, env, depth: 0 };
-    expansion.run(None)
-}
-
-struct Expansion<'a> {
-    chars: &'a [char],
-    at: usize,
-    env: &'a [String],
-    depth: usize,
-}
-
-impl Expansion<'_> {
-    fn next(&mut self) -> Option<char> {
-        let c = self.chars.get(self.at).copied();
-        self.at += usize::from(c.is_some());
-        c
-    }
-
-    /// Up to `end`, or to the end of the text.
-    fn run(&mut self, end: Option<char>) -> Result<String, String> {
-        let mut out = String::new();
-        while let Some(c) = self.next() {
-            match c {
-                c if Some(c) == end => return Ok(out),
-                '\'' => loop {
-                    match self.next() {
-                        Some('\'') => break,
-                        Some(c) => out.push(c),
-                        None => {
-                            return Err("unexpected end of statement while looking for matching single-quote".into());
-                        }
-                    }
-                },
-                '"' => self.double_quoted(&mut out)?,
-                '\\' => out.extend(self.next()),
-                '$' => out.push_str(&self.variable()?),
-                c => out.push(c),
-            }
-        }
-        match end {
-            None => Ok(out),
-            Some(end) => Err(format!("unexpected end of statement while looking for matching {end}")),
-        }
-    }
-
-    fn double_quoted(&mut self, out: &mut String) -> Result<(), String> {
-        loop {
-            match self.next() {
-                Some('"') => return Ok(()),
-                Some('$') => out.push_str(&self.variable()?),
-                Some('\\') => match self.next() {
-                    Some(c @ ('"' | '$' | '\\')) => out.push(c),
-                    Some(c) => out.extend(['\\', c]),
-                    None => out.push('\\'),
-                },
-                Some(c) => out.push(c),
-                None => return Err("unexpected end of statement while looking for matching double-quote".into()),
-            }
-        }
-    }
-
-    fn variable(&mut self) -> Result<String, String> {
-        if self.chars.get(self.at) != Some(&'{') {
-            let name = self.name();
-            return Ok(if name.is_empty() { "$".into() } else { self.value(&name).unwrap_or_default() });
-        }
-        self.at += 1;
-        let name = self.name();
-        if name.is_empty() {
-            return Err("bad substitution".into());
-        }
-        match self.next() {
-            Some('}') => Ok(self.value(&name).unwrap_or_default()),
-            Some(':') => {
-                let modifier = self.next();
-                self.depth += 1;
-                if self.depth > 20 {
-                    return Err("variables are nested too deeply".into());
-                }
-                let word = self.run(Some('}'))?;
-                self.depth -= 1;
-                let value = self.value(&name).filter(|value| !value.is_empty());
-                match modifier {
-                    Some('-') => Ok(value.unwrap_or(word)),
-                    Some('+') => Ok(if value.is_some() { word } else { String::new() }),
-                    _ => Err(format!("unsupported modifier in substitution of {name}")),
-                }
-            }
-            _ => Err("syntax error: missing '}'".into()),
-        }
-    }
-
-    fn name(&mut self) -> String {
-        let start = self.at;
-        let part = |c: &char, first: bool| c.is_ascii_alphabetic() || *c == '_' || (!first && c.is_ascii_digit());
-        while self.chars.get(self.at).is_some_and(|c| part(c, self.at == start)) {
-            self.at += 1;
-        }
-        self.chars[start..self.at].iter().collect()
-    }
-
-    fn value(&self, name: &str) -> Option<String> {
-        // The last one counts, as it does for a shell.
-        self.env.iter().rev().find_map(|entry| Some(entry.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
-    }
+    let value =
+        |name: &str| env.iter().rev().find_map(|entry| Some(entry.strip_prefix(name)?.strip_prefix('=')?.to_owned()));
+    Lexer::new('\\', Options::default()).word(text, &value)
 }
 
 #[cfg(test)]
@@ -183,12 +55,12 @@ mod tests {
             ("${A:+y}", "y"),
             ("${B:+y}", ""),
             ("$", "$"),
-            ("a$1", "a$1"),
+            ("a$1", "a"),
             ("é$A", "éa"),
         ] {
             assert_eq!(expand(text, &env), Ok(expanded.into()), "{text}");
         }
-        for bad in ["${A", "${", "${A:?x}", "'a", "\"a", "${A:-"] {
+        for bad in ["${A", "${", "${C:?x}", "'a", "\"a", "${A:-"] {
             assert!(expand(bad, &env).is_err(), "{bad}");
         }
     }

@@ -1,0 +1,2 @@
+FROM base:1
+CMD echo "hello $HOME" && exit 0

@@ -1,0 +1,3 @@
+FROM base:1
+ONBUILD RUN echo built > /built
+ONBUILD COPY a.txt /onbuild/

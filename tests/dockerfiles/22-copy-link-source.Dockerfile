@@ -1,0 +1,3 @@
+FROM base:1
+COPY sub/link /followed
+COPY linked /dir

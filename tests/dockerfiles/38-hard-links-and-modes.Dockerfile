@@ -1,0 +1,4 @@
+FROM base:1
+COPY modes /modes
+COPY modes/setuid /bin/
+ADD modes /added

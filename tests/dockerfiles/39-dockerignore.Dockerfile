@@ -1,0 +1,3 @@
+# ignore: *.txt !a.txt sub/deep **/*.sh .dockerignore Dockerfile
+FROM base:1
+COPY . /ctx
