@@ -117,7 +117,7 @@ fn dockerd_opens_our_root() {
     assert_eq!(dockerd.ok(["run", "--rm", "--network", "none", "app2"]), "print(2)\n");
     assert_eq!(
         dockerd.ok(["run", "--rm", "--network", "none", "app2", "ls", "/usr/lib", "/etc"]),
-        "/etc:\nhostname\nhosts\nmtab\npasswd\nresolv.conf\n\n/usr/lib:\n"
+        "/etc:\ngroup\nhostname\nhosts\nmtab\npasswd\nresolv.conf\n\n/usr/lib:\n"
     );
 }
 
