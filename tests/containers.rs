@@ -2,6 +2,7 @@
 
 mod copying;
 mod ending;
+mod kills;
 mod seed;
 mod talking;
 mod volumes;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::error::{ContainerError, Doing, Result};
+use super::error::{Doing, Result};
 use super::host_config::HostConfig;
 use super::layers::Layers;
 use super::record::{Directory, Record};
@@ -29,10 +29,13 @@ pub(crate) fn remove(root: &Path, id: &str) -> Result<()> {
     let trash = run.file("trash");
     make(&trash)?;
     let driver = Overlay2::new(root, false);
+    // Layers that somebody moved there and was killed: their short names are still to be removed.
+    empty(&driver, &trash)?;
     let mounts = root.join("image/overlay2/layerdb/mounts").join(id);
     if mounts.is_dir() {
         Layers::of(root, id)?.remove(&driver, &trash)?;
-        fs::remove_dir_all(&mounts).doing("remove", &mounts)?;
+        // In one step: half of it names no layers, and could not be removed again.
+        fs::rename(&mounts, trash.join("mounts")).doing("remove", &mounts)?;
     }
     let away = trash.join("container");
     match fs::rename(directory.path(), &away) {
@@ -164,12 +167,17 @@ fn undo(root: &Path, id: &str, run: &RunDirectory) -> Result<()> {
     if mounts.is_dir() {
         fs::remove_dir_all(&mounts).doing("remove", &mounts)?;
     }
-    for directory in [trash, run.file("staging")] {
-        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
-            driver.discard(&entry.path()).map_err(|error| ContainerError::Start(error.to_string()))?;
-        }
-    }
+    empty(&driver, &trash)?;
+    empty(&driver, &run.file("staging"))?;
     run.remove()
+}
+
+/// Removes all that is in a directory, layers with their short names.
+fn empty(driver: &Overlay2, directory: &Path) -> Result<()> {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        driver.discard(&entry.path()).map_err(super::layers::from_driver)?;
+    }
+    Ok(())
 }
 
 /// Removes the directories of execs that ended with their container, once their shims are gone.

@@ -28,8 +28,9 @@ use pump::Pump;
 /// First argument that makes the program a shim.
 pub const ARGUMENT: &str = "--shim";
 
-/// How long a shim waits for its first client.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a shim that nothing runs below waits for a client. One that comes later starts another shim; removing the container
+/// waits longer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a shim is for.
 #[derive(Clone, Debug, Serialize, Deserialize)]

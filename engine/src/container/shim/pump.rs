@@ -95,7 +95,8 @@ impl Pump {
             } else if Instant::now() > until {
                 return false;
             }
-            self.turn(Some(Duration::from_secs(1)));
+            let left = until.saturating_duration_since(Instant::now());
+            self.turn(Some(left.max(Duration::from_millis(1))));
         }
         self.start_asked = false;
         true
