@@ -253,6 +253,22 @@ impl Build {
     }
 }
 
+/// Packs build contexts for the terminal.
+pub(super) fn pack() -> outcrop_ui::Pack {
+    std::sync::Arc::new(|folder, file, others| {
+        let text = |path: &std::path::Path| match path.to_str() {
+            Some(text) => Ok(text.to_owned()),
+            None => Err(format!("{}: is not UTF-8", path.display())),
+        };
+        let others = others.iter().map(|other| text(other)).collect::<Result<Vec<_>, _>>()?;
+        let context =
+            Context::open(&text(folder)?, &text(file)?, &others).map_err(|failure| failure.message().to_owned())?;
+        let (dockerfile, others) = (context.dockerfile.clone(), context.against.clone());
+        let tar = context.stream(Meter::new("sending", None, true)).boxed();
+        Ok(outcrop_ui::Packed { dockerfile, others, tar })
+    })
+}
+
 /// Secrets go in a header, so that they stand in no address and no log.
 fn header(secrets: &BTreeMap<String, Vec<u8>>) -> Result<Option<(&'static str, HeaderValue)>, Failure> {
     if secrets.is_empty() {

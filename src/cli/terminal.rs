@@ -221,6 +221,10 @@ fn embedded(session: &Session) -> outcrop_ui::Open {
 /// Adds what flags, environment and configuration file say about looks.
 pub(crate) fn dressed(session: &Session, look: &Look, mut options: Options) -> Result<Options, Failure> {
     let config = &session.config;
+    options.pack = Some(super::build::pack());
+    if let Ok(folder) = std::env::current_dir() {
+        options.save_to = folder;
+    }
     options.keys = keys::keymap(false, look.keys.as_deref().or(config.keys.as_deref()))?;
     if let Some(path) = look.theme.as_ref().or(config.theme.as_ref()) {
         options.theme = Some(std::fs::read_to_string(path).map_err(|error| Failure::io("read", path, &error))?);

@@ -46,6 +46,7 @@ actions! {
     Images = "images", "shows the images";
     Containers = "containers", "shows the containers";
     Volumes = "volumes", "shows the volumes";
+    Build = "build", "shows Dockerfiles, and what building them would do";
     Filter = "filter", "filters the list, or finds files by any part of their path";
     NextMatch = "next match", "moves to the next match";
     PreviousMatch = "previous match", "moves to the previous match";
@@ -75,6 +76,10 @@ actions! {
     Export = "export", "writes the container's whole file system to a tar";
     CopyFiles = "copy files", "copies files out of the container, or into it";
     OnlyRunning = "all/running", "shows all containers, or only those that run";
+    RunBuild = "build", "builds the selected Dockerfile";
+    Browse = "choose", "chooses a folder or a Dockerfile of this machine";
+    BuildOptions = "options", "says the image's name, the stage to stop at and the arguments of the build";
+    NoCache = "no cache", "runs every step of the build, or takes again what was built before";
     Clone = "clone", "copies the volume's content into a new volume";
     Remove = "remove", "removes what is selected or marked, after saying what goes and what it frees";
     Prune = "prune", "removes what nothing uses, after listing it";

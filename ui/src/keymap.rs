@@ -43,6 +43,10 @@ pub enum Scope {
     Volumes,
     /// What is in a volume.
     Volume,
+    /// The Dockerfiles of a folder.
+    Build,
+    /// The steps of a build, and what they say.
+    Steps,
     /// The form that starts a container.
     Launch,
     /// A text that is only read.
@@ -68,6 +72,8 @@ impl Scope {
         Self::Container,
         Self::Volumes,
         Self::Volume,
+        Self::Build,
+        Self::Steps,
         Self::Launch,
         Self::Text,
         Self::Confirm,
@@ -90,6 +96,8 @@ impl Scope {
             Self::Container => "container",
             Self::Volumes => "volumes",
             Self::Volume => "volume",
+            Self::Build => "build",
+            Self::Steps => "steps of a build",
             Self::Launch => "launch form",
             Self::Text => "text",
             Self::Confirm => "dialog",

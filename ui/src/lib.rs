@@ -44,7 +44,7 @@ mod tests;
 
 pub use action::Action;
 pub use keymap::{Chord, Keymap, KeysError, Scope};
-pub use options::{Backend, Connection, Error, Kind, Open, Options, Tried};
+pub use options::{Backend, Connection, Error, Kind, Open, Options, Pack, Packed, Tried};
 pub use plain::plain;
 pub use run::run;
 pub use safe_text::{Charset, shell_quote, visible};

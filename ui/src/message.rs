@@ -13,7 +13,7 @@ use crate::client::differences::Difference;
 use crate::content::{Content, Reading};
 use crate::job::{Cancel, JobId, JobNews};
 use crate::launch::{Ground, Looked};
-use crate::model::{ContainerDetail, ContainerRow, Detail, ImageRow, Past, VolumeRow};
+use crate::model::{ContainerDetail, ContainerRow, Detail, ImageRow, News, Past, Plan, Recipe, VolumeRow};
 use crate::options::Connection;
 use crate::popup::Line;
 use crate::screen::containers::Asking;
@@ -122,6 +122,17 @@ pub(crate) enum Data {
     Ground(Box<Ground>),
     /// What is at a path of this machine.
     Looked(Looked),
+    /// What builds would do, or why that is not known.
+    Plans {
+        generation: u64,
+        result: Result<Vec<Plan>, String>,
+    },
+    /// News of a build, and the milliseconds since it began.
+    Build {
+        generation: u64,
+        millis: u64,
+        news: News,
+    },
     /// A container was started from the launch form.
     Launched {
         container: String,
@@ -286,6 +297,20 @@ pub(crate) enum Request {
     Ground(String),
     /// Looks at a path of this machine.
     Look(String),
+    /// Asks what a build would do, and what the same would do with other Dockerfiles of the folder.
+    Plan {
+        job: JobId,
+        cancel: Cancel,
+        generation: u64,
+        recipe: Recipe,
+        others: Vec<String>,
+    },
+    Build {
+        job: JobId,
+        cancel: Cancel,
+        generation: u64,
+        recipe: Recipe,
+    },
     /// Work that is to begin: becomes [`Request::Work`] with a job.
     Begin(Task),
     Work {

@@ -1,9 +1,13 @@
 //! What the caller decides: which engine, which terminal, which keys. The crate itself reads no environment.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bollard::Docker;
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 
 use crate::keymap::Keymap;
 use crate::safe_text::Charset;
@@ -77,6 +81,19 @@ pub struct Tried {
 /// Opens the embedded engine when the user asks for it.
 pub type Open = Box<dyn Fn() -> BoxFuture<'static, Result<(Docker, Connection), String>> + Send + Sync>;
 
+/// A build context that is ready to be sent.
+pub struct Packed {
+    /// The Dockerfile's path in it.
+    pub dockerfile: String,
+    /// The paths in it of the Dockerfiles to compare with.
+    pub others: Vec<String>,
+    /// The context as a tar.
+    pub tar: BoxStream<'static, io::Result<Bytes>>,
+}
+
+/// Packs a folder without what `.dockerignore` leaves out, for a Dockerfile and others to compare with.
+pub type Pack = Arc<dyn Fn(&Path, &Path, &[PathBuf]) -> Result<Packed, String> + Send + Sync>;
+
 /// Everything [`run`](crate::run()) needs.
 pub struct Options {
     /// What the screens show.
@@ -87,6 +104,8 @@ pub struct Options {
     pub tried: Vec<Tried>,
     /// Opens the embedded engine; offered when nothing else answers.
     pub embedded: Option<Open>,
+    /// Packs build contexts; without it nothing can be built.
+    pub pack: Option<Pack>,
     /// Which keys do what.
     pub keys: Keymap,
     /// How many colours the terminal has.
@@ -119,6 +138,7 @@ impl Options {
             connection,
             tried: Vec::new(),
             embedded: None,
+            pack: None,
             keys: Keymap::default(),
             level: Level::True,
             light: false,
@@ -139,7 +159,7 @@ impl Options {
 pub enum Error {
     /// The terminal refused.
     #[error("cannot use this terminal: {0}; `--plain` needs none")]
-    Terminal(#[from] std::io::Error),
+    Terminal(#[from] io::Error),
     /// A theme file is wrong.
     #[error("theme: {0}")]
     Theme(String),

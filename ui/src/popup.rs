@@ -1,5 +1,6 @@
 //! What opens over the screen: a stack, of which the top one has the keys.
 
+mod browser;
 mod confirm;
 mod form;
 mod input;
@@ -17,6 +18,7 @@ use crate::message::{Data, Request};
 use crate::pen::Pen;
 use crate::theme::Role;
 
+pub(crate) use browser::Browse;
 pub(crate) use confirm::Confirm;
 pub(crate) use form::{Form, FormPurpose};
 pub(crate) use input::{Input, Purpose};
@@ -34,6 +36,7 @@ pub(crate) enum Popup {
     Palette(Palette),
     Launch(Box<LaunchForm>),
     Form(Form),
+    Browse(Browse),
 }
 
 /// What came of a key in a popup.
@@ -70,6 +73,7 @@ impl Popup {
             Self::Palette(popup) => popup.key(key, keys, area),
             Self::Launch(popup) => popup.key(key, keys, area),
             Self::Form(popup) => popup.key(key),
+            Self::Browse(popup) => popup.key(key),
         }
     }
 
@@ -87,6 +91,7 @@ impl Popup {
     pub(crate) fn data(&mut self, data: Data) -> Option<Data> {
         match self {
             Self::Launch(popup) => popup.data(data),
+            Self::Browse(popup) => popup.data(data),
             _ => Some(data),
         }
     }
@@ -106,6 +111,7 @@ impl Popup {
             Self::Confirm(popup) => popup.draw(pen, area, keys),
             Self::Input(popup) => return Some(popup.draw(pen, area)),
             Self::Menu(popup) => popup.draw(pen, area),
+            Self::Browse(popup) => popup.draw(pen, area),
             Self::Palette(popup) => return Some(popup.draw(pen, area, keys)),
             Self::Launch(popup) => return popup.draw(pen, area, keys),
             Self::Form(popup) => return Some(popup.draw(pen, area)),

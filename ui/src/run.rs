@@ -26,7 +26,7 @@ use crate::app::{App, Setup};
 use crate::client::content::Reader;
 use crate::client::{ArchiveClient, Client, EngineClient, Out};
 use crate::message::{Data, Message, Request};
-use crate::options::{Backend, Error, Open, Options};
+use crate::options::{Backend, Error, Open, Options, Pack};
 use crate::pen::Look;
 use crate::theme::Theme;
 
@@ -48,7 +48,9 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let reader = Reader { out, cache: options.cache.map(IndexCache::new), spool: options.spool };
     let local = options.connection.local;
     let client = match options.backend {
-        Backend::Engine(docker) => Client::Engine(EngineClient::new(docker, reader.clone(), local)),
+        Backend::Engine(docker) => {
+            Client::Engine(EngineClient::new(docker, reader.clone(), local, options.pack.clone()))
+        }
         Backend::Archive(path) => Client::Archive(ArchiveClient::new(path, reader.clone())),
         Backend::None => Client::None,
     };
@@ -67,7 +69,8 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let tty = Tty::enter(options.mouse)?;
     let terminal = ManuallyDrop::new(Terminal::new(CrosstermBackend::new(io::stdout()))?);
     let embedded = options.embedded.map(Arc::new);
-    let mut running = Running { app, client, terminal, sender, reader, embedded, seen: 0, drawn: None };
+    let pack = options.pack;
+    let mut running = Running { app, client, terminal, sender, reader, embedded, pack, seen: 0, drawn: None };
     let result = running.go(receiver).await;
     drop(tty);
     result
@@ -122,6 +125,7 @@ struct Running {
     sender: UnboundedSender<Message>,
     reader: Reader,
     embedded: Option<Arc<Open>>,
+    pack: Option<Pack>,
     /// The newest epoch that was drawn, and when.
     seen: u64,
     drawn: Option<Instant>,
@@ -197,7 +201,8 @@ impl Running {
     fn take(&mut self, message: Message) -> bool {
         match message {
             Message::Opened(connection, docker) => {
-                self.client = Client::Engine(EngineClient::new(docker, self.reader.clone(), connection.local));
+                self.client =
+                    Client::Engine(EngineClient::new(docker, self.reader.clone(), connection.local, self.pack.clone()));
                 self.app.update(Message::Data(Data::Connected(connection)))
             }
             message => self.app.update(message),

@@ -1,5 +1,6 @@
 //! The screens, one file each, and what they have in common.
 
+mod build;
 pub(crate) mod containers;
 pub(crate) mod files;
 pub(crate) mod images;

@@ -1,5 +1,6 @@
 //! The screens, driven by keys, over a real archive.
 
+mod build;
 mod containers;
 mod fixture;
 mod keys;

@@ -58,6 +58,11 @@ const VOLUMES: &[A] = &[
 ];
 const VOLUME: &[A] = &[A::Open, A::Filter, A::Save, A::Sort, A::ExpandAll, A::Back, A::Palette, A::Help];
 
+const BUILD: &[A] =
+    &[A::RunBuild, A::Mark, A::Browse, A::BuildOptions, A::NoCache, A::Open, A::Refresh, A::Palette, A::Help];
+const STEPS: &[A] =
+    &[A::RunBuild, A::NextPane, A::Down, A::BuildOptions, A::NoCache, A::Zoom, A::Back, A::Palette, A::Help];
+
 /// The keys worth a place in the bottom line.
 pub(super) fn hints(scope: Scope, connected: bool) -> &'static [A] {
     if !connected {
@@ -76,6 +81,8 @@ pub(super) fn hints(scope: Scope, connected: bool) -> &'static [A] {
         Scope::Container => CONTAINER,
         Scope::Volumes => VOLUMES,
         Scope::Volume => VOLUME,
+        Scope::Build => BUILD,
+        Scope::Steps => STEPS,
         _ => &[A::Down, A::Back, A::Palette, A::Help],
     }
 }

@@ -1,5 +1,6 @@
 //! Requests to an engine behind the Docker API.
 
+mod build;
 mod changes;
 mod containers;
 mod files;
@@ -31,6 +32,7 @@ use crate::content::Reading;
 use crate::job::{Cancel, JobId, JobNews};
 use crate::message::{Data, Request, Server};
 use crate::model::{Detail, ImageRow, RawStep, join};
+use crate::options::Pack;
 
 /// Label of containers that are made to copy files and are never started; its value is the volume.
 const HELPER: &str = "outcrop.helper";
@@ -48,13 +50,14 @@ pub(crate) struct EngineClient {
     out: Out,
     reader: Reader,
     local: bool,
+    pack: Option<Pack>,
     /// Images whose layers were read for a container, the newest last.
     bases: Arc<Mutex<Vec<Base>>>,
 }
 
 impl EngineClient {
-    pub(crate) fn new(docker: Docker, reader: Reader, local: bool) -> Self {
-        Self { docker, out: reader.out.clone(), reader, local, bases: Arc::default() }
+    pub(crate) fn new(docker: Docker, reader: Reader, local: bool, pack: Option<Pack>) -> Self {
+        Self { docker, out: reader.out.clone(), reader, local, pack, bases: Arc::default() }
     }
 
     pub(crate) fn start(&self, request: Request) {
@@ -94,6 +97,12 @@ impl EngineClient {
             }
             Request::Ground(image) => self.ground(image).await,
             Request::Look(path) => self.look(path).await,
+            Request::Plan { job, cancel, generation, recipe, others } => {
+                self.plan(job, &cancel, generation, &recipe, &others).await;
+            }
+            Request::Build { job, cancel, generation, recipe } => {
+                self.build(job, &cancel, generation, &recipe).await;
+            }
             Request::Work { job, cancel, work } => self.work(job, &cancel, work).await,
             Request::Rows { .. }
             | Request::Find { .. }

@@ -15,6 +15,7 @@ pub(crate) type Check = fn(&str) -> Option<String>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FormPurpose {
     NewVolume,
+    Build,
 }
 
 struct Field {

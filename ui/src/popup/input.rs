@@ -47,6 +47,8 @@ pub(crate) enum Purpose {
     /// Which volume, and about how many bytes.
     BackupVolume(String, u64),
     RestoreVolume(String),
+    /// The folder or Dockerfile of a build.
+    BuildFrom,
 }
 
 impl Purpose {

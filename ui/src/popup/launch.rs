@@ -1,6 +1,5 @@
 //! The form that starts a container: what docker run can say, checked as it is typed, with the command that says the same.
 
-mod browser;
 mod draw;
 mod editor;
 mod fields;
@@ -14,10 +13,10 @@ use crate::launch::check::Seen;
 use crate::launch::{Ground, Launch, Looked, Mount, MountKind, Syntax, check, command, words};
 use crate::message::{Data, Request};
 use crate::popup::Outcome;
+use crate::popup::browser::{Browser, Step};
 use crate::safe_text::shell_quote;
 use crate::work::{Task, Work};
 
-use browser::Browser;
 use editor::Editor;
 use fields::{Field, Fields};
 
@@ -244,13 +243,13 @@ impl LaunchForm {
     fn key_in_browser(&mut self, key: KeyEvent) -> Outcome {
         let Some(browser) = &mut self.browser else { return Outcome::Stays };
         match browser.key(key) {
-            browser::Step::Stays => {
+            Step::Stays => {
                 if let Some(looked) = self.looked.get(browser.path()) {
                     browser.take(looked);
                 }
             }
-            browser::Step::Closes => self.browser = None,
-            browser::Step::Takes(path) => {
+            Step::Closes => self.browser = None,
+            Step::Takes(path) => {
                 if let Some(editor) = &mut self.editor {
                     editor.set_source(&path);
                 }

@@ -121,6 +121,11 @@ impl Images {
         Self { select, ..Self::default() }
     }
 
+    /// Selects an image as soon as it is in the list.
+    pub(crate) fn select(&mut self, id: &str) {
+        self.select = Some(id.to_owned());
+    }
+
     /// The selected image.
     fn current(&self) -> Option<&ImageRow> {
         self.rows.get(*self.shown.get(self.cursor.at)?)
@@ -141,9 +146,10 @@ impl Images {
         self.asked.retain(|id| there.contains(id.as_str()));
         self.marks.retain(|id| there.contains(id.as_str()));
         self.arrange(selected.as_deref(), cx.area);
-        if let Some(wanted) = self.select.take()
-            && let Some(at) = self.shown.iter().position(|i| is_named(&self.rows[*i], &wanted))
+        if let Some(wanted) = &self.select
+            && let Some(at) = self.shown.iter().position(|i| is_named(&self.rows[*i], wanted))
         {
+            self.select = None;
             let len = self.shown.len();
             self.cursor.set(at, len, Panes::of(self, cx.area).list.height.saturating_sub(2));
         }

@@ -2,6 +2,8 @@
 
 use crate::action::Action;
 use crate::message::Data;
+use crate::model::News;
+use crate::screen::build::Build;
 use crate::screen::containers::Containers;
 use crate::screen::images::Images;
 use crate::screen::volumes::Volumes;
@@ -14,10 +16,11 @@ pub(crate) enum Place {
     Images,
     Containers,
     Volumes,
+    Build,
 }
 
 impl Place {
-    pub(crate) const ALL: [Self; 3] = [Self::Images, Self::Containers, Self::Volumes];
+    pub(crate) const ALL: [Self; 4] = [Self::Images, Self::Containers, Self::Volumes, Self::Build];
 
     /// What stands in the second line, with the number that is its key.
     pub(crate) fn title(self) -> &'static str {
@@ -25,6 +28,7 @@ impl Place {
             Self::Images => "1 Images",
             Self::Containers => "2 Containers",
             Self::Volumes => "3 Volumes",
+            Self::Build => "5 Build",
         }
     }
 
@@ -34,6 +38,7 @@ impl Place {
             Self::Images => Action::Images,
             Self::Containers => Action::Containers,
             Self::Volumes => Action::Volumes,
+            Self::Build => Action::Build,
         }
     }
 
@@ -51,6 +56,7 @@ pub(crate) struct Screens {
     images: Images,
     containers: Containers,
     volumes: Volumes,
+    build: Build,
 }
 
 impl Screens {
@@ -62,6 +68,7 @@ impl Screens {
             images: Images::new(select),
             containers: Containers::default(),
             volumes: Volumes::default(),
+            build: Build::default(),
         }
     }
 
@@ -70,6 +77,7 @@ impl Screens {
             Place::Images => &self.images,
             Place::Containers => &self.containers,
             Place::Volumes => &self.volumes,
+            Place::Build => &self.build,
         }
     }
 
@@ -78,12 +86,13 @@ impl Screens {
             Place::Images => &mut self.images,
             Place::Containers => &mut self.containers,
             Place::Volumes => &mut self.volumes,
+            Place::Build => &mut self.build,
         }
     }
 
     /// Every one, for what concerns all.
-    pub(crate) fn all_mut(&mut self) -> [&mut dyn Screen; 3] {
-        [&mut self.images, &mut self.containers, &mut self.volumes]
+    pub(crate) fn all_mut(&mut self) -> [&mut dyn Screen; 4] {
+        [&mut self.images, &mut self.containers, &mut self.volumes, &mut self.build]
     }
 
     /// Shows another screen.
@@ -112,6 +121,9 @@ impl Screens {
 
     /// Gives an answer to the screen it is meant for; gives it back when it is none's.
     pub(crate) fn data(&mut self, data: Data, cx: &mut Context<'_>) -> Option<Data> {
+        if let Data::Build { news: News::Built(image), .. } = &data {
+            self.images.select(image);
+        }
         self.all_mut().into_iter().try_fold(data, |data, screen| screen.data(data, cx))
     }
 }

@@ -45,8 +45,9 @@ impl LaunchForm {
         if let Some(editor) = &self.editor {
             cursor = self.draw_editor(pen, area, editor);
         }
-        if self.browser.is_some() {
-            self.draw_browser(pen, area);
+        if let Some(browser) = &self.browser {
+            let local = self.ground.as_ref().is_some_and(|ground| ground.local);
+            browser.draw(pen, area, local);
             cursor = None;
         }
         cursor
@@ -343,55 +344,5 @@ impl LaunchForm {
             let sign = if picked { pen.look.sign(Sign::Cursor) } else { " " };
             pen.pieces(area.x, y, area.width, &[(sign, key), (" ", dim), (proposal, if picked { text } else { dim })]);
         }
-    }
-
-    fn draw_browser(&self, pen: &mut Pen<'_>, area: Rect) {
-        let Some(browser) = &self.browser else { return };
-        let frame = centred(area, 84, 22);
-        let inner = open_box(pen, frame, browser.path());
-        let (dim, text, key) = (pen.look.style(Role::Dim), pen.look.style(Role::Text), pen.look.style(Role::Accent));
-        let room = inner.height.saturating_sub(2);
-        if browser.entries.is_empty() {
-            let local = self.ground.as_ref().is_some_and(|ground| ground.local);
-            let words = match (browser.known, local) {
-                (true, _) => "nothing is in it, or it cannot be read",
-                (false, true) => "reading",
-                (false, false) => "the engine's host is another machine: type the path",
-            };
-            pen.text(inner.x + 2, inner.y + 1, inner.width.saturating_sub(3), words, dim);
-        }
-        pen.position(frame, browser.cursor.at, browser.entries.len(), room);
-        let first = browser.cursor.first(browser.entries.len(), room);
-        for ((at, (name, folder)), y) in
-            browser.entries.iter().enumerate().skip(first).take(usize::from(room)).zip(inner.y..)
-        {
-            let selected = at == browser.cursor.at;
-            if selected {
-                let style = pen.look.style(Role::Selected);
-                pen.tint(Rect::new(inner.x, y, inner.width, 1), style);
-            }
-            let sign = if selected { pen.look.sign(Sign::Cursor) } else { " " };
-            let tail = if *folder { "/" } else { "" };
-            let style = if *folder { text } else { dim };
-            pen.pieces(
-                inner.x + 1,
-                y,
-                inner.width.saturating_sub(2),
-                &[(sign, key), (" ", dim), (name, style), (tail, dim)],
-            );
-        }
-        let keys = [
-            ("enter", key),
-            (" goes in  ", dim),
-            ("left", key),
-            (" up  ", dim),
-            ("space", key),
-            (" takes it  ", dim),
-            (".", key),
-            (" takes this folder  ", dim),
-            ("esc", key),
-            (" back", dim),
-        ];
-        pen.pieces(inner.x + 2, inner.bottom().saturating_sub(1), inner.width.saturating_sub(4), &keys);
     }
 }

@@ -7,6 +7,7 @@ use outcrop_layers::index::FileType;
 use outcrop_layers::view::View;
 
 use crate::launch::{Ground, Looked, Mount, MountKind};
+use crate::popup::browser::folder_of;
 use crate::safe_text::from_bytes;
 use crate::widget::edit::Edit;
 
@@ -184,14 +185,6 @@ impl Editor {
             self.line = Line::ALL[(at + 2 * by).rem_euclid(Line::ALL.len() as isize) as usize];
         }
         self.picked = 0;
-    }
-}
-
-/// The folder whose entries complete a path.
-pub(super) fn folder_of(path: &str) -> &str {
-    match path.rfind('/') {
-        Some(0) | None => "/",
-        Some(at) => &path[..at],
     }
 }
 

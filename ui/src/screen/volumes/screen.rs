@@ -161,6 +161,7 @@ impl Screen for Volumes {
     fn filled(&mut self, purpose: FormPurpose, texts: &[String], cx: &mut Context<'_>) {
         match purpose {
             FormPurpose::NewVolume => Self::take_form(texts, cx),
+            FormPurpose::Build => {}
         }
     }
 
