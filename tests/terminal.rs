@@ -38,6 +38,9 @@ impl Terminal {
             .env("COLORTERM", "truecolor")
             .env("LC_ALL", "C.UTF-8")
             .env_remove("NO_COLOR");
+        if let Some(folder) = program.get_current_dir() {
+            command.current_dir(folder);
+        }
         for (name, value) in program.get_envs() {
             match value {
                 Some(value) => command.env(name, value),

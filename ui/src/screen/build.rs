@@ -9,6 +9,8 @@ mod screen;
 mod shown;
 mod steps;
 
+use outcrop_layers::digest::ChainId;
+
 use crate::job::{Cancel, JobId};
 use crate::model::{Plan, Recipe};
 use crate::pen::Look;
@@ -45,12 +47,13 @@ struct Planned {
     looks: Vec<Option<Band>>,
 }
 
-/// How a layer is drawn: its colour and texture, its number from the base, its bytes.
+/// How a layer is drawn: its colour and texture, its number from the base, its bytes, and which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Band {
     look: Stratum,
     number: usize,
     bytes: u64,
+    chain: ChainId,
 }
 
 impl Band {
@@ -59,7 +62,8 @@ impl Band {
         for chain in &laid.chains {
             looks = Some(look.theme.stratum(chain.0.as_bytes(), looks));
         }
-        looks.map(|look| Self { look, number: laid.chains.len(), bytes: laid.bytes })
+        let chain = *laid.chains.last()?;
+        looks.map(|look| Self { look, number: laid.chains.len(), bytes: laid.bytes, chain })
     }
 }
 

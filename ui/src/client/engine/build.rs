@@ -63,9 +63,10 @@ impl EngineClient {
         }
         drop(answer);
         for step in plans.iter_mut().flat_map(|plan| &mut plan.steps) {
-            let Some((image, _)) = step.image.as_ref().zip(step.layer.as_ref()) else { continue };
+            // A base is laid down by no step, but it is what the others stand on.
+            let is_base = is_from(&step.instruction);
+            let Some(image) = step.image.as_ref().filter(|_| is_base || step.layer.is_some()) else { continue };
             if let Some((chains, bytes)) = self.strata(image).await {
-                let is_base = is_from(&step.instruction);
                 step.laid = Some(Laid { chains, bytes: if is_base { bytes } else { step.size.unwrap_or(0) } });
             }
         }

@@ -28,6 +28,9 @@ impl Build {
         lines.extend(
             wrap(&format!("{}{why}", step.verdict.word()), width).into_iter().map(|line| (line, step.verdict.role())),
         );
+        if let Some(band) = step.band {
+            lines.push((format!("layer {}: chain ID {}", band.number, band.chain), Role::Dim));
+        }
         if let Some(lost) = self.run_step().map(|step| step.lost).filter(|lost| *lost > 0) {
             lines.push((format!("{} lines before these are not kept", crate::size::count(lost as u64)), Role::Dim));
         }
