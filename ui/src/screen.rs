@@ -31,8 +31,11 @@ pub(crate) trait Screen {
     /// Sums for the top line, the most important first.
     fn totals(&self, look: &Look) -> Vec<String>;
 
-    /// The filter of its list.
-    fn filter_text(&self) -> &str;
+    /// The filter of its list, if it has one.
+    #[expect(clippy::unnecessary_literal_bound, reason = "screens that have a filter lend theirs")]
+    fn filter_text(&self) -> &str {
+        ""
+    }
 
     /// Comes into sight; says whether it asked for all it shows.
     fn open(&mut self, cx: &mut Context<'_>) -> bool;

@@ -37,13 +37,18 @@ fn plan(dockerfile: &str, reused: usize, shared: usize) -> Plan {
         .enumerate()
         .map(|(at, instruction)| {
             let is_other = at >= shared && dockerfile != "Dockerfile";
+            let why = match at.cmp(&reused) {
+                std::cmp::Ordering::Less => "it was built before",
+                std::cmp::Ordering::Equal => "COPY: app.py changed since",
+                std::cmp::Ordering::Greater => "a step before it runs",
+            };
             serde_json::json!({
                 "Number": at + 1,
                 "Of": 5,
                 "Line": 2 * at + 1,
                 "Instruction": if is_other { instruction.replace("app.py", "app2.py").replace("COPY .", "COPY app2.py") } else { (*instruction).into() },
                 "Reused": at < reused,
-                "Why": if at < reused { "it was built before" } else if at == reused { "COPY: app.py changed since" } else { "a step before it runs" },
+                "Why": why,
                 "Image": null,
                 "Layer": null,
                 "Size": null,
@@ -118,6 +123,14 @@ fn news(screen: &mut Screen, generation: u64, list: Vec<(u64, News)>) {
 
 fn step(number: usize) -> News {
     News::Step { number, of: 5, instruction: STEPS[number - 1].into() }
+}
+
+/// Two plans, and a build that runs.
+pub(super) fn busy(kit: Kit) -> Screen {
+    let mut screen = planned(Kit { engine: true, ..kit });
+    compare(&mut screen);
+    built(&mut screen);
+    screen
 }
 
 /// A build up to its fourth step.

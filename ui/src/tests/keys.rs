@@ -105,10 +105,12 @@ fn random_keys_never_panic() {
 }
 
 #[test]
-fn random_keys_never_panic_on_containers_and_volumes() {
+fn random_keys_never_panic_on_an_engine() {
     for seed in [0x9e37_79b9, 0x1234_5678_9abc, 42, 7, 99] {
         stroll(engine(COLOUR), COLOUR, seed, 250);
         let kit = Kit { level: Level::None, charset: Charset::Ascii, size: (80, 24), ..COLOUR };
         stroll(engine(kit), kit, seed, 150);
+        stroll(super::build::busy(COLOUR), COLOUR, seed, 150);
+        stroll(super::build::busy(kit), kit, seed, 100);
     }
 }

@@ -32,10 +32,6 @@ impl Screen for Build {
         vec![plural(found, "Dockerfile", "Dockerfiles")]
     }
 
-    fn filter_text(&self) -> &str {
-        ""
-    }
-
     fn open(&mut self, cx: &mut Context<'_>) -> bool {
         if self.opened {
             return false;

@@ -90,8 +90,7 @@ impl Build {
             (State::Failed(_), Some(_)) if is_last => Verdict::Failed,
             (State::Cancelled, Some(_)) if is_last => Verdict::NotRun,
             (_, Some(step)) => done(step),
-            (State::Running, None) => return planned,
-            (State::Built(_), None) => return planned,
+            (State::Running | State::Built(_), None) => return planned,
             (State::Failed(_) | State::Cancelled, None) => Verdict::NotRun,
         };
         match (ran, planned) {
