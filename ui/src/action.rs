@@ -46,6 +46,7 @@ actions! {
     Images = "images", "shows the images";
     Containers = "containers", "shows the containers";
     Volumes = "volumes", "shows the volumes";
+    Disk = "disk", "shows what holds the disk, and what can go";
     Build = "build", "shows Dockerfiles, and what building them would do";
     Filter = "filter", "filters the list, or finds files by any part of their path";
     NextMatch = "next match", "moves to the next match";

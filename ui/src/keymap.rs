@@ -43,6 +43,8 @@ pub enum Scope {
     Volumes,
     /// What is in a volume.
     Volume,
+    /// What holds the disk.
+    Disk,
     /// The Dockerfiles of a folder.
     Build,
     /// The steps of a build, and what they say.
@@ -72,6 +74,7 @@ impl Scope {
         Self::Container,
         Self::Volumes,
         Self::Volume,
+        Self::Disk,
         Self::Build,
         Self::Steps,
         Self::Launch,
@@ -96,6 +99,7 @@ impl Scope {
             Self::Container => "container",
             Self::Volumes => "volumes",
             Self::Volume => "volume",
+            Self::Disk => "disk",
             Self::Build => "build",
             Self::Steps => "steps of a build",
             Self::Launch => "launch form",

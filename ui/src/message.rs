@@ -13,7 +13,7 @@ use crate::client::differences::Difference;
 use crate::content::{Content, Reading};
 use crate::job::{Cancel, JobId, JobNews};
 use crate::launch::{Ground, Looked};
-use crate::model::{ContainerDetail, ContainerRow, Detail, ImageRow, News, Past, Plan, Recipe, VolumeRow};
+use crate::model::{ContainerDetail, ContainerRow, Detail, Disk, ImageRow, News, Past, Plan, Recipe, VolumeRow};
 use crate::options::Connection;
 use crate::popup::Line;
 use crate::screen::containers::Asking;
@@ -122,6 +122,8 @@ pub(crate) enum Data {
     Ground(Box<Ground>),
     /// What is at a path of this machine.
     Looked(Looked),
+    /// What is on the engine's disk, or why that is not known.
+    Disk(Result<Disk, String>),
     /// What builds would do, or why that is not known.
     Plans {
         generation: u64,
@@ -297,6 +299,8 @@ pub(crate) enum Request {
     Ground(String),
     /// Looks at a path of this machine.
     Look(String),
+    /// Asks what is on the engine's disk.
+    Disk,
     /// Asks what a build would do, and what the same would do with other Dockerfiles of the folder.
     Plan {
         job: JobId,

@@ -73,18 +73,61 @@ impl Verb {
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) enum Work {
-    Each { verb: Verb, containers: Vec<Named> },
-    RemoveContainers { containers: Vec<Named>, force: bool },
-    Rename { container: Named, name: String },
-    Commit { container: Named, repository: String, tag: String },
-    Export { container: Named, path: PathBuf, expected: u64 },
-    CopyOut { container: Named, from: String, to: PathBuf },
-    CopyIn { container: Named, from: PathBuf, to: String },
+    Each {
+        verb: Verb,
+        containers: Vec<Named>,
+    },
+    RemoveContainers {
+        containers: Vec<Named>,
+        force: bool,
+    },
+    Rename {
+        container: Named,
+        name: String,
+    },
+    Commit {
+        container: Named,
+        repository: String,
+        tag: String,
+    },
+    Export {
+        container: Named,
+        path: PathBuf,
+        expected: u64,
+    },
+    CopyOut {
+        container: Named,
+        from: String,
+        to: PathBuf,
+    },
+    CopyIn {
+        container: Named,
+        from: PathBuf,
+        to: String,
+    },
     CreateVolume(NewVolume),
-    RemoveVolumes { names: Vec<String> },
-    CloneVolume { from: String, to: String },
-    BackupVolume { name: String, path: PathBuf, expected: u64 },
-    RestoreVolume { name: String, path: PathBuf },
+    RemoveVolumes {
+        names: Vec<String>,
+    },
+    /// Containers, then volumes, then images by their names.
+    RemoveAll {
+        containers: Vec<Named>,
+        volumes: Vec<String>,
+        images: Vec<String>,
+    },
+    CloneVolume {
+        from: String,
+        to: String,
+    },
+    BackupVolume {
+        name: String,
+        path: PathBuf,
+        expected: u64,
+    },
+    RestoreVolume {
+        name: String,
+        path: PathBuf,
+    },
     Launch(Box<Launch>),
 }
 

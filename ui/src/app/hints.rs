@@ -58,6 +58,7 @@ const VOLUMES: &[A] = &[
 ];
 const VOLUME: &[A] = &[A::Open, A::Filter, A::Save, A::Sort, A::ExpandAll, A::Back, A::Palette, A::Help];
 
+const DISK: &[A] = &[A::Mark, A::MarkAll, A::Remove, A::Prune, A::Refresh, A::Back, A::Palette, A::Help];
 const BUILD: &[A] =
     &[A::RunBuild, A::Mark, A::Browse, A::BuildOptions, A::NoCache, A::Open, A::Refresh, A::Palette, A::Help];
 const STEPS: &[A] =
@@ -81,6 +82,7 @@ pub(super) fn hints(scope: Scope, connected: bool) -> &'static [A] {
         Scope::Container => CONTAINER,
         Scope::Volumes => VOLUMES,
         Scope::Volume => VOLUME,
+        Scope::Disk => DISK,
         Scope::Build => BUILD,
         Scope::Steps => STEPS,
         _ => &[A::Down, A::Back, A::Palette, A::Help],

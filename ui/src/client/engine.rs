@@ -3,6 +3,7 @@
 mod build;
 mod changes;
 mod containers;
+mod disk;
 mod files;
 mod launch;
 mod listed;
@@ -97,6 +98,7 @@ impl EngineClient {
             }
             Request::Ground(image) => self.ground(image).await,
             Request::Look(path) => self.look(path).await,
+            Request::Disk => self.disk().await,
             Request::Plan { job, cancel, generation, recipe, others } => {
                 self.plan(job, &cancel, generation, &recipe, &others).await;
             }

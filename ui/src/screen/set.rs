@@ -5,6 +5,7 @@ use crate::message::Data;
 use crate::model::News;
 use crate::screen::build::Build;
 use crate::screen::containers::Containers;
+use crate::screen::disk::Disk;
 use crate::screen::images::Images;
 use crate::screen::volumes::Volumes;
 use crate::screen::{Context, Screen};
@@ -16,11 +17,12 @@ pub(crate) enum Place {
     Images,
     Containers,
     Volumes,
+    Disk,
     Build,
 }
 
 impl Place {
-    pub(crate) const ALL: [Self; 4] = [Self::Images, Self::Containers, Self::Volumes, Self::Build];
+    pub(crate) const ALL: [Self; 5] = [Self::Images, Self::Containers, Self::Volumes, Self::Disk, Self::Build];
 
     /// What stands in the second line, with the number that is its key.
     pub(crate) fn title(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Place {
             Self::Images => "1 Images",
             Self::Containers => "2 Containers",
             Self::Volumes => "3 Volumes",
+            Self::Disk => "4 Disk",
             Self::Build => "5 Build",
         }
     }
@@ -38,6 +41,7 @@ impl Place {
             Self::Images => Action::Images,
             Self::Containers => Action::Containers,
             Self::Volumes => Action::Volumes,
+            Self::Disk => Action::Disk,
             Self::Build => Action::Build,
         }
     }
@@ -56,6 +60,7 @@ pub(crate) struct Screens {
     images: Images,
     containers: Containers,
     volumes: Volumes,
+    disk: Disk,
     build: Build,
 }
 
@@ -68,6 +73,7 @@ impl Screens {
             images: Images::new(select),
             containers: Containers::default(),
             volumes: Volumes::default(),
+            disk: Disk::default(),
             build: Build::default(),
         }
     }
@@ -77,6 +83,7 @@ impl Screens {
             Place::Images => &self.images,
             Place::Containers => &self.containers,
             Place::Volumes => &self.volumes,
+            Place::Disk => &self.disk,
             Place::Build => &self.build,
         }
     }
@@ -86,13 +93,14 @@ impl Screens {
             Place::Images => &mut self.images,
             Place::Containers => &mut self.containers,
             Place::Volumes => &mut self.volumes,
+            Place::Disk => &mut self.disk,
             Place::Build => &mut self.build,
         }
     }
 
     /// Every one, for what concerns all.
-    pub(crate) fn all_mut(&mut self) -> [&mut dyn Screen; 4] {
-        [&mut self.images, &mut self.containers, &mut self.volumes, &mut self.build]
+    pub(crate) fn all_mut(&mut self) -> [&mut dyn Screen; 5] {
+        [&mut self.images, &mut self.containers, &mut self.volumes, &mut self.disk, &mut self.build]
     }
 
     /// Shows another screen.

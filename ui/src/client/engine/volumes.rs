@@ -34,12 +34,15 @@ impl EngineClient {
 
     /// Has the engine measure every volume.
     pub(super) async fn volume_sizes(&self) {
-        let sizes = match self.measured().await {
-            Ok(sizes) if !sizes.is_empty() => Ok(sizes),
-            Ok(_) => self.measured_anew().await,
-            Err(error) => Err(error),
-        };
-        self.out.data(Data::VolumeSizes(sizes));
+        self.out.data(Data::VolumeSizes(self.measured_volumes().await));
+    }
+
+    /// Every volume's bytes, as the engine measures them.
+    pub(super) async fn measured_volumes(&self) -> Result<Vec<(String, u64)>, String> {
+        match self.measured().await {
+            Ok(sizes) if sizes.is_empty() => self.measured_anew().await,
+            sizes => sizes,
+        }
     }
 
     /// `/system/df` as engines before API 1.52 answer it. The client only knows the newer answer; but the older one lists volumes just

@@ -34,6 +34,9 @@ impl EngineClient {
             Work::CopyOut { container, from, to } => self.copy_out(job, cancel, &container.id, &from, &to, 0).await,
             Work::CopyIn { container, from, to } => self.copy_in(job, cancel, &container.id, &from, &to).await,
             Work::CreateVolume(volume) => self.create_volume(volume).await,
+            Work::RemoveAll { containers, volumes, images } => {
+                self.remove_all(job, cancel, containers, &volumes, &images).await
+            }
             Work::RemoveVolumes { names } => self.remove_volumes(job, cancel, &names).await,
             Work::CloneVolume { from, to } => self.clone_volume(job, cancel, &from, &to).await,
             Work::BackupVolume { name, path, expected } => self.back_up(job, cancel, &name, &path, expected).await,
@@ -68,7 +71,13 @@ impl EngineClient {
         Ok(verb.done().into())
     }
 
-    async fn remove_containers(&self, job: JobId, cancel: &Cancel, containers: Vec<Named>, force: bool) -> Done {
+    pub(super) async fn remove_containers(
+        &self,
+        job: JobId,
+        cancel: &Cancel,
+        containers: Vec<Named>,
+        force: bool,
+    ) -> Done {
         for (at, container) in containers.iter().enumerate() {
             if cancel.is_cancelled() {
                 return Err("cancelled".into());
@@ -123,7 +132,7 @@ impl EngineClient {
         }
     }
 
-    async fn remove_volumes(&self, job: JobId, cancel: &Cancel, names: &[String]) -> Done {
+    pub(super) async fn remove_volumes(&self, job: JobId, cancel: &Cancel, names: &[String]) -> Done {
         for (at, name) in names.iter().enumerate() {
             if cancel.is_cancelled() {
                 return Err("cancelled".into());

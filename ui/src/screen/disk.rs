@@ -1,0 +1,185 @@
+//! Screen 4: what holds the disk, what can go, and what exactly removing it would free.
+
+mod act;
+mod draw;
+
+use std::collections::BTreeSet;
+
+use crossterm::event::MouseEvent;
+use ratatui::layout::Rect;
+
+use crate::action::Action;
+use crate::job::JobId;
+use crate::keymap::Scope;
+use crate::message::{Data, Request};
+use crate::model::{Disk as Kept, Freed, Thing};
+use crate::pen::{Look, Pen};
+use crate::popup::{Choice, Purpose};
+use crate::screen::{Context, Screen};
+use crate::widget::cursor::Cursor;
+
+/// The screen.
+#[derive(Default)]
+pub(crate) struct Disk {
+    kept: Kept,
+    rows: Vec<Row>,
+    opened: bool,
+    loaded: bool,
+    /// The engine measures; whether something changed since it was asked.
+    asked: bool,
+    again: bool,
+    trouble: Option<String>,
+    cursor: Cursor,
+    marks: BTreeSet<Thing>,
+    /// What removing the marked things would free.
+    freed: Freed,
+}
+
+/// A line of the list.
+struct Row {
+    thing: Thing,
+    name: String,
+    /// Bytes of it, and of that what goes with it.
+    bytes: u64,
+    own: u64,
+    about: String,
+}
+
+impl Screen for Disk {
+    fn scope(&self) -> Scope {
+        Scope::Disk
+    }
+
+    fn totals(&self, look: &Look) -> Vec<String> {
+        let (layers, shared) = self.kept.layers();
+        let rest: u64 = self.rows.iter().filter(|row| !matches!(row.thing, Thing::Image(_))).map(|row| row.bytes).sum();
+        vec![look.size(layers + rest), format!("{} of it shared", look.size(shared))]
+    }
+
+    fn open(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.opened {
+            return false;
+        }
+        self.opened = true;
+        cx.log.add(&["system", "df", "-v"]);
+        self.measure(cx);
+        true
+    }
+
+    fn changed(&mut self, cx: &mut Context<'_>) {
+        if self.opened {
+            self.measure(cx);
+        }
+    }
+
+    fn act(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
+        self.take_action(action, cx)
+    }
+
+    fn mouse(&mut self, event: MouseEvent, cx: &mut Context<'_>) {
+        self.take_mouse(event, cx);
+    }
+
+    fn data(&mut self, data: Data, cx: &mut Context<'_>) -> Option<Data> {
+        let Data::Disk(kept) = data else { return Some(data) };
+        self.asked = false;
+        self.loaded = true;
+        match kept {
+            Ok(kept) => self.set(kept, cx),
+            Err(why) => self.trouble = Some(why),
+        }
+        if std::mem::take(&mut self.again) {
+            self.measure(cx);
+        }
+        None
+    }
+
+    fn waited(&mut self, _token: u64, _cx: &mut Context<'_>) {}
+
+    fn cancelled(&mut self, _job: JobId) {}
+
+    fn settle(&mut self, _cx: &mut Context<'_>) {}
+
+    fn typed(&mut self, _purpose: &Purpose, _text: &str, _cx: &mut Context<'_>) {}
+
+    fn entered(&mut self, _purpose: Purpose, _text: &str, _cx: &mut Context<'_>) {}
+
+    fn left(&mut self, _purpose: &Purpose, _cx: &mut Context<'_>) {}
+
+    fn chose(&mut self, _choice: Choice, _cx: &mut Context<'_>) {}
+
+    fn draw(&self, pen: &mut Pen<'_>, area: Rect) -> Option<(u16, u16)> {
+        self.draw_all(pen, area);
+        None
+    }
+}
+
+impl Disk {
+    fn current(&self) -> Option<&Row> {
+        self.rows.get(self.cursor.at)
+    }
+
+    /// Asks once at a time: measuring walks every volume.
+    fn measure(&mut self, cx: &mut Context<'_>) {
+        if self.asked {
+            self.again = true;
+            return;
+        }
+        self.asked = true;
+        cx.requests.push(Request::Disk);
+    }
+
+    fn set(&mut self, kept: Kept, cx: &Context<'_>) {
+        let selected = self.current().map(|row| row.thing.clone());
+        self.trouble = None;
+        self.rows = rows(&kept);
+        self.kept = kept;
+        let there: BTreeSet<&Thing> = self.rows.iter().map(|row| &row.thing).collect();
+        self.marks.retain(|thing| there.contains(thing));
+        self.freed = self.kept.freed(&self.marks);
+        let at = selected.and_then(|thing| self.rows.iter().position(|row| row.thing == thing));
+        self.cursor.set(at.unwrap_or(self.cursor.at), self.rows.len(), draw::list(cx.area).height);
+    }
+}
+
+/// The list: the largest first, images before containers before volumes.
+fn rows(kept: &Kept) -> Vec<Row> {
+    let images = kept.images.iter().map(|image| {
+        let (bytes, own) = kept.image_bytes(image);
+        let users = kept.containers.iter().filter(|container| container.image == image.id).count() as u64;
+        let about = match (users, image.tags.is_empty()) {
+            (0, true) => "a step that no name stands on".to_owned(),
+            (0, false) => String::new(),
+            (users, _) => crate::size::plural(users, "container stands on it", "containers stand on it"),
+        };
+        Row { thing: Thing::Image(image.id.clone()), name: image.name().to_owned(), bytes, own, about }
+    });
+    let containers = kept.containers.iter().map(|container| {
+        let bytes = container.bytes + container.log;
+        let about = if container.runs { "runs" } else { "does not run" };
+        let thing = Thing::Container(container.id.clone());
+        Row { thing, name: container.name.clone(), bytes, own: bytes, about: about.into() }
+    });
+    let volumes = kept.volumes.iter().map(|volume| {
+        let user = kept.containers.iter().find(|container| container.volumes.contains(&volume.name));
+        let about = match user {
+            Some(user) => format!("in {}", user.name),
+            None if volume.bytes.is_none() => "not measured".into(),
+            None => "nobody mounts it".into(),
+        };
+        let bytes = volume.bytes.unwrap_or(0);
+        Row { thing: Thing::Volume(volume.name.clone()), name: volume.name.clone(), bytes, own: bytes, about }
+    });
+    let mut rows: Vec<Row> = images.chain(containers).chain(volumes).collect();
+    rows.sort_by_key(|row| (kind(&row.thing), std::cmp::Reverse(row.bytes), row.name.clone()));
+    rows
+}
+
+/// Which part of the list a thing is in.
+fn kind(thing: &Thing) -> usize {
+    match thing {
+        Thing::Image(_) => 0,
+        Thing::Container(_) => 1,
+        Thing::Volume(_) => 2,
+    }
+}

@@ -1,0 +1,115 @@
+//! What keys and the mouse do on the disk screen.
+
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+
+use crate::action::Action;
+use crate::model::{Thing, short};
+use crate::popup::{Confirm, Line, Popup};
+use crate::screen::Context;
+use crate::screen::disk::{Disk, draw};
+use crate::size::plural;
+use crate::theme::Role;
+use crate::work::{Named, Task, Work};
+
+impl Disk {
+    pub(super) fn take_action(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
+        let room = draw::list(cx.area).height;
+        if self.cursor.act(action, self.rows.len(), room) {
+            return true;
+        }
+        match action {
+            Action::Mark => {
+                if let Some(thing) = self.current().map(|row| row.thing.clone())
+                    && !self.marks.remove(&thing)
+                {
+                    self.marks.insert(thing);
+                }
+                self.cursor.act(Action::Down, self.rows.len(), room);
+            }
+            Action::MarkAll if self.marks.len() == self.rows.len() => self.marks.clear(),
+            Action::MarkAll => self.marks = self.rows.iter().map(|row| row.thing.clone()).collect(),
+            Action::Back if !self.marks.is_empty() => self.marks.clear(),
+            Action::Prune => {
+                self.marks = self.kept.unreferenced();
+                if self.marks.is_empty() {
+                    cx.say("nothing is here that nothing refers to");
+                } else {
+                    cx.say("marked what nothing refers to; delete removes it, esc leaves it");
+                }
+            }
+            Action::Remove => self.ask(cx),
+            _ => return false,
+        }
+        self.freed = self.kept.freed(&self.marks);
+        true
+    }
+
+    fn ask(&mut self, cx: &mut Context<'_>) {
+        if cx.is_read_only() {
+            return;
+        }
+        if self.marks.is_empty() {
+            self.marks.extend(self.current().map(|row| row.thing.clone()));
+            self.freed = self.kept.freed(&self.marks);
+        }
+        if self.freed.going.is_empty() {
+            let why = self.freed.kept.first().cloned();
+            return cx.refuse(why.map_or("nothing is marked".into(), |why| format!("nothing can go: {why}")));
+        }
+        let going = || self.rows.iter().filter(|row| self.freed.going.contains(&row.thing));
+        let mut lines: Vec<Line> =
+            going().map(|row| Line::plain(format!("{}  ", row.name)).and(cx.look.size(row.bytes), Role::Dim)).collect();
+        lines.extend(self.freed.kept.iter().map(|why| Line::of(format!("stays: {why}"), Role::Dim)));
+        lines.push(Line::default());
+        lines.push(Line::plain("frees ").and(cx.look.size(self.freed.bytes), Role::Accent));
+        let (mut containers, mut volumes, mut images) = (Vec::new(), Vec::new(), Vec::new());
+        for row in going() {
+            match &row.thing {
+                Thing::Container(id) => containers.push(Named { id: id.clone(), name: row.name.clone() }),
+                Thing::Volume(name) => volumes.push(name.clone()),
+                Thing::Image(id) => {
+                    let tags = self.kept.images.iter().find(|image| image.id == *id).map(|image| image.tags.clone());
+                    let tags = tags.filter(|tags| !tags.is_empty());
+                    images.extend(tags.unwrap_or_else(|| vec![short(id).to_owned()]));
+                }
+            }
+        }
+        let words = |command: &[&str], names: Vec<String>| {
+            let command = command.iter().map(|&word| word.to_owned());
+            (!names.is_empty()).then(|| command.chain(names).collect::<Vec<String>>())
+        };
+        let names = containers.iter().map(|container| container.name.clone()).collect();
+        let commands =
+            [words(&["rm"], names), words(&["volume", "rm"], volumes.clone()), words(&["rmi"], images.clone())];
+        let is_lost = !volumes.is_empty() || !containers.is_empty();
+        if is_lost {
+            lines.push(Line::of("what is in a volume or a writable layer is nowhere else", Role::Bad));
+        }
+        let count = self.freed.going.len() as u64;
+        let task = Task {
+            title: format!("remove {}", plural(count, "thing", "things")),
+            commands: commands.into_iter().flatten().collect(),
+            work: Work::RemoveAll { containers, volumes: volumes.clone(), images },
+        };
+        let title = format!("Remove {}?", plural(count, "thing", "things"));
+        let confirm = Confirm::new(title, lines, vec![crate::message::Request::Begin(task)]);
+        // Volumes hold what people made: their removal is typed.
+        cx.popups.push(Popup::Confirm(if volumes.is_empty() { confirm } else { confirm.typing("remove") }));
+    }
+
+    pub(super) fn take_mouse(&mut self, event: MouseEvent, cx: &mut Context<'_>) {
+        let list = draw::list(cx.area);
+        match event.kind {
+            MouseEventKind::Down(MouseButton::Left) => {
+                let line = event.row.checked_sub(list.y).filter(|line| *line < list.height);
+                let at = line.map(|line| self.cursor.first(self.rows.len(), list.height) + usize::from(line));
+                if let Some(at) = at.filter(|at| *at < self.rows.len()) {
+                    self.cursor.set(at, self.rows.len(), list.height);
+                }
+            }
+            MouseEventKind::ScrollUp => self.cursor.wheel(-3, self.rows.len(), list.height),
+            MouseEventKind::ScrollDown => self.cursor.wheel(3, self.rows.len(), list.height),
+            _ => {}
+        }
+    }
+}
