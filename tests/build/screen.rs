@@ -121,3 +121,44 @@ fn dockerd_tells_no_plan_and_builds() {
     let (first, second) = (layers(&dockerd.ok(["inspect", "seed"])), layers(&dockerd.ok(["inspect", "seed-2"])));
     assert_eq!((first.len(), &first[..3]), (4, &second[..3]));
 }
+
+/// Bytes of all files of all layers.
+fn stored(outcrop: &Outcrop) -> u64 {
+    fn below(folder: &std::path::Path) -> u64 {
+        let entries = fs::read_dir(folder).expect("reads").map(|entry| entry.expect("reads"));
+        let bytes = entries.map(|entry| match entry.metadata().expect("is there") {
+            about if about.is_dir() => below(&entry.path()),
+            about if about.is_file() => about.len(),
+            _ => 0,
+        });
+        bytes.sum()
+    }
+    let layers = fs::read_dir(outcrop.root().join("overlay2")).expect("reads");
+    let diffs = layers.map(|layer| layer.expect("reads").path().join("diff"));
+    diffs.filter(|diff| diff.is_dir()).map(|diff| below(&diff)).sum()
+}
+
+#[test]
+#[ignore = "needs root: run by .ci/run"]
+fn the_disk_screen_frees_what_it_says() {
+    let outcrop = Outcrop::new();
+    outcrop.feed(["import", "-", "base"], &base());
+    let folder = outcrop.scratch("two");
+    fs::create_dir(&folder).expect("directory");
+    for (name, bytes) in [("one", 2_000_000), ("two", 3_000_000)] {
+        fs::write(folder.join(name), vec![b'x'; bytes]).expect("writes");
+        fs::write(folder.join("Dockerfile"), format!("FROM base\nCOPY {name} /{name}\n")).expect("writes");
+        outcrop.ok(["build", "-q", "-t", name, folder.to_str().expect("utf-8")]);
+    }
+    let before = stored(&outcrop);
+    let terminal = start(outcrop.command::<&str>([]), &folder);
+    terminal.shows("base:latest").press("4").shows("in one of 3 images").shows("two:latest");
+    // The larger two are first: what they share with the base stays.
+    terminal.press("  ").shows("2 things marked").shows("frees 5.00 MB").shows("since other images have them");
+    terminal.press("\x1b[3~").shows("Remove 2 things?");
+    // What is typed before the dialog could be read is dropped.
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    terminal.press("y").shows("remove 2 things: removed").shows("in one of 1 image").press("q");
+    terminal.ends();
+    assert_eq!(before - stored(&outcrop), 5_000_000);
+}

@@ -2,6 +2,7 @@
 
 mod build;
 mod containers;
+mod disk;
 mod fixture;
 mod keys;
 mod launch;

@@ -112,5 +112,6 @@ fn random_keys_never_panic_on_an_engine() {
         stroll(engine(kit), kit, seed, 150);
         stroll(super::build::busy(COLOUR), COLOUR, seed, 150);
         stroll(super::build::busy(kit), kit, seed, 100);
+        stroll(super::disk::open(Kit { engine: true, ..kit }), kit, seed, 100);
     }
 }

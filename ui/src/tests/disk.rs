@@ -1,0 +1,125 @@
+//! The disk screen, over answers as an engine gives them.
+
+use outcrop_layers::digest::{ChainId, DiffId, Digest};
+
+use super::{COLOUR, Kit, Screen};
+use crate::message::Data;
+use crate::model::{Disk, DiskContainer, DiskImage, DiskVolume};
+use crate::safe_text::Charset;
+use crate::theme::Level;
+
+const ENGINE: Kit = Kit { engine: true, ..COLOUR };
+
+fn image(id: &str, tags: &[&str], layers: &[(&str, u64)]) -> DiskImage {
+    let digest = |name: &str| format!("sha256:{}", Digest::of(name.as_bytes()).hex());
+    let diffs: Vec<DiffId> = layers.iter().map(|(name, _)| digest(name).parse().expect("is a digest")).collect();
+    let layers = ChainId::all(&diffs).into_iter().zip(layers.iter().map(|layer| layer.1)).collect();
+    DiskImage { id: digest(id), tags: tags.iter().map(|&tag| tag.to_owned()).collect(), layers }
+}
+
+fn disk() -> Disk {
+    let (base, python) = (("base", 78_000_000), ("python", 296_000_000));
+    let images = vec![
+        image("base", &["ubuntu:latest"], &[base]),
+        image("app1", &["app1:latest"], &[base, python, ("one", 12_000)]),
+        image("app2", &["app2:latest", "app2:v1"], &[base, python, ("two", 38_000_000)]),
+        image("none", &[], &[base, ("lost", 20_000_000)]),
+    ];
+    let container = |name: &str, image: usize, runs, volume: &str| DiskContainer {
+        id: Digest::of(name.as_bytes()).hex(),
+        name: name.into(),
+        image: images[image].id.clone(),
+        runs,
+        bytes: 14_200_000,
+        log: 64_000,
+        volumes: vec![volume.into()],
+    };
+    let volume = |name: &str, bytes| DiskVolume { name: name.into(), is_anonymous: name.len() == 64, bytes };
+    let containers = vec![container("web", 1, true, "db"), container("old", 2, false, super::objects::ANONYMOUS)];
+    let volumes =
+        vec![volume("db", Some(12_600_000)), volume(super::objects::ANONYMOUS, Some(9_000)), volume("nfs", None)];
+    Disk { images, containers, volumes }
+}
+
+pub(super) fn open(kit: Kit) -> Screen {
+    let mut screen = Screen::open(None, kit);
+    screen.keys("4");
+    assert!(screen.text().contains("measuring"));
+    screen.give(Data::Disk(Ok(disk())));
+    screen
+}
+
+fn at(width: u16, height: u16) -> Kit {
+    Kit { size: (width, height), ..ENGINE }
+}
+
+#[test]
+fn disk_at_80x24() {
+    insta::assert_snapshot!(open(at(80, 24)).text());
+}
+
+#[test]
+fn disk_at_120x40() {
+    insta::assert_snapshot!(open(ENGINE).keys("P").text());
+}
+
+#[test]
+fn disk_at_200x60() {
+    insta::assert_snapshot!(open(at(200, 60)).keys("ctrl-a").text());
+}
+
+#[test]
+fn disk_without_colours_and_in_ascii() {
+    let mut screen = open(Kit { level: Level::None, charset: Charset::Ascii, ..ENGINE });
+    insta::assert_snapshot!(screen.text());
+    assert!(screen.buffer().content.iter().all(|cell| cell.symbol().is_ascii()));
+}
+
+#[test]
+fn the_sum_counts_a_layer_once_and_only_if_it_goes() {
+    let mut screen = open(ENGINE);
+    // The first line is app2: a container stands on it.
+    let text = screen.keys("space").text();
+    assert!(text.contains("frees 0 B") && text.contains("app2:latest is what old stands on"), "{text}");
+    // With its container the layer that nobody else has goes, and the writable layer with its log.
+    let text = screen.keys("G k k k k").text();
+    assert!(text.contains("▸ container  old"), "{text}");
+    let text = screen.keys("space").text();
+    assert!(text.contains("frees 52.3 MB") && text.contains("374 MB of their layers stay"), "{text}");
+}
+
+#[test]
+fn removing_is_a_plan_first() {
+    let mut screen = open(ENGINE);
+    screen.keys("P delete");
+    let text = screen.text();
+    assert!(text.contains("Remove 3 things?") && text.contains("frees 34.3 MB"), "{text}");
+    assert!(!screen.keys("y enter").asked().contains("RemoveAll"), "a volume goes: the word is typed");
+    let asked = screen.keys("backspace text:remove enter").asked();
+    assert!(asked.contains("RemoveAll { containers: [Named {") && asked.contains("name: \"old\""), "{asked}");
+    assert!(!asked.contains("app1") && !asked.contains("\"db\"") && !asked.contains("\"nfs\""), "{asked}");
+    assert!(screen.keys("!").text().contains("docker rm old"), "{}", screen.text());
+}
+
+#[test]
+fn a_running_container_is_not_removed() {
+    let mut screen = open(ENGINE);
+    let text = screen.keys("G k k k delete").text();
+    assert!(text.contains("nothing can go: web runs"), "{text}");
+}
+
+#[test]
+fn hostile_names_on_the_disk_are_harmless() {
+    let mut screen = Screen::open(None, ENGINE);
+    let mut evil = disk();
+    evil.images[0].tags = vec!["\u{1b}[31mx\u{202e}".into()];
+    evil.containers[0].name = "\u{9b}2J".into();
+    evil.volumes[0].name = "\u{7}\n".repeat(500);
+    screen.keys("4").give(Data::Disk(Ok(evil)));
+    for keys in ["ctrl-a", "delete", "esc"] {
+        screen.keys(keys);
+        assert!(super::is_clean(&screen.buffer(), Charset::Unicode), "{}", screen.text());
+    }
+    let text = screen.give(Data::Disk(Err("no \u{1b}[1m".into()))).text();
+    assert!(text.contains("containers"), "what was known stays: {text}");
+}
