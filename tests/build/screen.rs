@@ -116,7 +116,7 @@ fn dockerd_tells_no_plan_and_builds() {
     terminal.press("b").shows("build seed: seed is built").shows("4 ran      COPY . /opt");
     terminal.press("\tkk").shows("flask is installed").press("5j").shows("does not tell beforehand");
     terminal.press("b").shows("build seed-2: seed-2 is built").shows("3 reused   RUN seq");
-    terminal.press("1").shows("▸ seed-2").press("q");
+    terminal.press("1").shows("▸ seed-2").press("4").shows("in one of 3 images").press("q");
     terminal.ends();
     let (first, second) = (layers(&dockerd.ok(["inspect", "seed"])), layers(&dockerd.ok(["inspect", "seed-2"])));
     assert_eq!((first.len(), &first[..3]), (4, &second[..3]));

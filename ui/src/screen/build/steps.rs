@@ -151,7 +151,7 @@ fn draw_step(pen: &mut Pen<'_>, area: Rect, step: &Shown<'_>, selected: bool, sh
         end = pen.right(end, body.y, body.width / 3, &said, ink).saturating_sub(1);
     }
     let figures = figures(pen.look, step);
-    if !figures.is_empty() && body.width > 50 {
+    if !figures.is_empty() && body.width > 44 {
         end = pen.right(end, body.y, 20, &figures, strong).saturating_sub(1);
     }
     let x = body.x + 15;
