@@ -1,9 +1,12 @@
 //! What the caller decides: which engine, which terminal, which keys. The crate itself reads no environment.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bollard::Docker;
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 
 use crate::keymap::Keymap;
 use crate::safe_text::Charset;
@@ -77,6 +80,11 @@ pub struct Tried {
 /// Opens the embedded engine when the user asks for it.
 pub type Open = Box<dyn Fn() -> BoxFuture<'static, Result<(Docker, Connection), String>> + Send + Sync>;
 
+/// Asks the engine itself to watch the container with this ID, for engines whose files are not on this machine: an update a line, as
+/// `/outcrop/watch` of outcrop's API has them.
+pub type Watching =
+    Arc<dyn Fn(String) -> BoxFuture<'static, Result<BoxStream<'static, Result<Bytes, String>>, String>> + Send + Sync>;
+
 /// Everything [`run`](crate::run()) needs.
 pub struct Options {
     /// What the screens show.
@@ -87,6 +95,8 @@ pub struct Options {
     pub tried: Vec<Tried>,
     /// Opens the embedded engine; offered when nothing else answers.
     pub embedded: Option<Open>,
+    /// Asks the engine to watch a container.
+    pub watching: Option<Watching>,
     /// Which keys do what.
     pub keys: Keymap,
     /// How many colours the terminal has.
@@ -99,6 +109,8 @@ pub struct Options {
     pub charset: Charset,
     /// Decimal or binary sizes.
     pub units: Units,
+    /// Seconds that the clock here is before UTC's; it shows when things were written.
+    pub zone: i32,
     /// Whether the mouse is used.
     pub mouse: bool,
     /// Folder of the layer index cache; none keeps nothing.
@@ -119,12 +131,14 @@ impl Options {
             connection,
             tried: Vec::new(),
             embedded: None,
+            watching: None,
             keys: Keymap::default(),
             level: Level::True,
             light: false,
             theme: None,
             charset: Charset::Unicode,
             units: Units::Decimal,
+            zone: 0,
             mouse: true,
             cache: None,
             spool: PathBuf::from("/var/tmp"),

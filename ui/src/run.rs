@@ -41,14 +41,14 @@ const TICK: Duration = Duration::from_millis(100);
 /// When the terminal cannot be used or the theme file is wrong.
 pub async fn run(options: Options) -> Result<(), Error> {
     let theme = Theme::new(options.level, options.light, options.theme.as_deref()).map_err(Error::Theme)?;
-    let look = Look { theme, charset: options.charset, units: options.units };
+    let look = Look { theme, charset: options.charset, units: options.units, zone: options.zone };
     let (sender, receiver) = mpsc::unbounded_channel();
     let out = Out(sender.clone());
     let connected = !matches!(options.backend, Backend::None);
     let reader = Reader { out, cache: options.cache.map(IndexCache::new), spool: options.spool };
     let local = options.connection.local;
     let client = match options.backend {
-        Backend::Engine(docker) => Client::Engine(EngineClient::new(docker, reader.clone(), local)),
+        Backend::Engine(docker) => Client::Engine(EngineClient::new(docker, reader.clone(), local, options.watching)),
         Backend::Archive(path) => Client::Archive(ArchiveClient::new(path, reader.clone())),
         Backend::None => Client::None,
     };
@@ -61,6 +61,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
         look,
         mouse: options.mouse,
         save_to: options.save_to,
+        spool: reader.spool.clone(),
         select: options.select,
         clock: || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64),
     });
@@ -197,7 +198,7 @@ impl Running {
     fn take(&mut self, message: Message) -> bool {
         match message {
             Message::Opened(connection, docker) => {
-                self.client = Client::Engine(EngineClient::new(docker, self.reader.clone(), connection.local));
+                self.client = Client::Engine(EngineClient::new(docker, self.reader.clone(), connection.local, None));
                 self.app.update(Message::Data(Data::Connected(connection)))
             }
             message => self.app.update(message),

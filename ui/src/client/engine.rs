@@ -5,6 +5,7 @@ mod containers;
 mod files;
 mod launch;
 mod listed;
+mod live;
 mod terminal;
 mod volumes;
 mod work;
@@ -31,6 +32,7 @@ use crate::content::Reading;
 use crate::job::{Cancel, JobId, JobNews};
 use crate::message::{Data, Request, Server};
 use crate::model::{Detail, ImageRow, RawStep, join};
+use crate::options::Watching;
 
 /// Label of containers that are made to copy files and are never started; its value is the volume.
 const HELPER: &str = "outcrop.helper";
@@ -48,13 +50,15 @@ pub(crate) struct EngineClient {
     out: Out,
     reader: Reader,
     local: bool,
+    /// Asks the engine itself to watch a container.
+    watching: Option<Watching>,
     /// Images whose layers were read for a container, the newest last.
     bases: Arc<Mutex<Vec<Base>>>,
 }
 
 impl EngineClient {
-    pub(crate) fn new(docker: Docker, reader: Reader, local: bool) -> Self {
-        Self { docker, out: reader.out.clone(), reader, local, bases: Arc::default() }
+    pub(crate) fn new(docker: Docker, reader: Reader, local: bool, watching: Option<Watching>) -> Self {
+        Self { docker, out: reader.out.clone(), reader, local, watching, bases: Arc::default() }
     }
 
     pub(crate) fn start(&self, request: Request) {
@@ -86,6 +90,7 @@ impl EngineClient {
             Request::Terminal { generation, container, kind, size, input } => {
                 self.terminal(terminal::Terminal { generation, container, kind, size, input }).await;
             }
+            Request::Live { generation, container, kept, stop } => self.live(generation, &container, kept, stop).await,
             Request::Volumes => self.list_volumes().await,
             Request::VolumeSizes => self.volume_sizes().await,
             Request::VolumePasts => self.volume_pasts().await,
@@ -101,6 +106,8 @@ impl EngineClient {
             | Request::Diff { .. }
             | Request::Differences { .. }
             | Request::SaveFile { .. }
+            | Request::SaveRecording { .. }
+            | Request::OpenRecording { .. }
             | Request::RemoveAsked { .. }
             | Request::PruneAsked
             | Request::Begin(_)

@@ -61,6 +61,7 @@ impl Containers {
         }
         match self.tab {
             Tab::Changes => self.draw_changes(pen, area),
+            Tab::Live => self.draw_live(pen, area),
             Tab::Terminal => return self.draw_terminal(pen, area),
             Tab::Logs => self.draw_logs(pen, area),
             Tab::Mounts | Tab::Processes | Tab::Inspect => self.draw_text(pen, area),
