@@ -247,7 +247,7 @@ pub(crate) fn dressed(session: &Session, look: &Look, mut options: Options) -> R
     options.light = look.light || config.light.unwrap_or(false);
     options.mouse = !look.no_mouse && config.mouse.unwrap_or(true);
     options.units = if config.binary_sizes == Some(true) { Units::Binary } else { Units::Decimal };
-    options.zone = jiff::Zoned::now().offset().seconds();
+    options.zone = jiff::tz::TimeZone::system().to_offset(jiff::Timestamp::now()).seconds();
     options.level = level(session);
     options.charset = session.charset();
     options.cache = Some(session.env.cache().join("layers"));

@@ -39,6 +39,8 @@ impl Containers {
         let len = feed.len();
         if len == 0 {
             self.draw_nothing(pen, inner);
+            let known = self.known(pen.look);
+            pen.text(area.x + 2, area.bottom() - 1, area.width.saturating_sub(4), &known, dim);
             return;
         }
         let first = feed.cursor.first(len, room);
@@ -56,40 +58,25 @@ impl Containers {
             self.draw_foot(pen, below, feed);
         }
         pen.position(area, feed.cursor.at, len, room);
-        if feed.waiting() > 0 {
-            let more = format!(" {} more ", count(feed.waiting()));
-            pen.text(area.x + 2, area.bottom() - 1, area.width.saturating_sub(30), &more, accent);
-        }
+        let more = match feed.waiting() {
+            0 => String::new(),
+            waiting => format!(" {} more ", count(waiting)),
+        };
+        let known = self.known(pen.look);
+        pen.pieces(area.x + 2, area.bottom() - 1, area.width.saturating_sub(28), &[(&more, accent), (&known, dim)]);
     }
 
     fn live_title(&self, look: &Look) -> String {
         let dot = look.sign(Sign::Separator);
         let feed = self.feed();
-        let mut parts = Vec::new();
-        if !self.feed_filter.is_empty() {
-            parts.push(format!("/{}", self.feed_filter));
-        }
-        match &self.recording {
-            Some(recording) => parts.push(format!("recording {}", recording.name)),
-            None if feed.is_held() => parts.push("paused".into()),
-            None if self.live.is_on() => parts.push("following".into()),
-            None if !feed.is_empty() => parts.push("ended".into()),
-            None => {}
-        }
-        if let Some(attached) = attached(feed) {
-            parts.push(words::mechanism(attached).into());
-        }
-        if feed.gone() > 0 {
-            parts.push(format!("{} older let go", count(feed.gone())));
-        }
-        let counts = feed.sums.counts;
-        if counts.overflows > 0 {
-            parts.push(format!("reports were lost, {} found by reading again", count(counts.found_by_scan)));
-        }
-        if feed.agrees == Some(false) {
-            parts.push("the sums may lack the last changes".into());
-        }
-        parts.iter().fold(String::new(), |all, part| all + dot + part)
+        let word = match &self.recording {
+            Some(_) => "recording",
+            None if feed.is_held() => "paused",
+            None if self.live.is_on() => "following",
+            None if !feed.is_empty() => "ended",
+            None => return String::new(),
+        };
+        format!("{dot}{word}")
     }
 
     /// What is said where there is no event yet.
@@ -226,6 +213,28 @@ impl Containers {
         for ((line, style), y) in lines.iter().zip(area.y..area.bottom()) {
             pen.text(area.x + 1, y, area.width.saturating_sub(2), line, *style);
         }
+    }
+
+    /// Which events are seen, by which mechanism, and what is missing: on the lower border.
+    fn known(&self, look: &Look) -> String {
+        let feed = self.feed();
+        let mut parts = Vec::new();
+        if !self.feed_filter.is_empty() {
+            parts.push(format!("/{}", self.feed_filter));
+        }
+        parts.extend(self.recording.as_ref().map(|recording| recording.name.clone()));
+        parts.extend(attached(feed).map(|attached| words::mechanism(attached).to_owned()));
+        if feed.gone() > 0 {
+            parts.push(format!("{} older let go", count(feed.gone())));
+        }
+        let counts = feed.sums.counts;
+        if counts.overflows > 0 {
+            parts.push(format!("reports were lost, {} found by reading again", count(counts.found_by_scan)));
+        }
+        if feed.agrees == Some(false) {
+            parts.push("the sums may lack the last changes".into());
+        }
+        if parts.is_empty() { String::new() } else { format!(" {} ", parts.join(look.sign(Sign::Separator))) }
     }
 }
 

@@ -22,7 +22,7 @@ impl Containers {
             By::Process => "by process",
             By::Layer => "by layer",
         };
-        let inner = pen.frame(area, &[("Copied for least ", strong), (word, dim)], false);
+        let inner = pen.frame(area, &[("Most copied ", strong), (word, dim)], false);
         let layers;
         let tops: &[Top] = match self.by {
             By::File => &self.feed().sums.tops[0],
@@ -46,12 +46,21 @@ impl Containers {
             let y = inner.y + top + n as u16 * each;
             let factor = if self.by == By::Layer { String::new() } else { times(line.bytes, pen.look.unicode()) };
             let copied = format!("{} copied", pen.look.size(line.bytes.copied));
+            // Of a path its end says most, of an instruction its beginning.
+            let is_path = matches!(self.by, By::File | By::Folder);
+            let name = |x, y, room, pen: &mut Pen<'_>| {
+                if is_path {
+                    pen.path(x, y, room, &line.name, strong)
+                } else {
+                    pen.text(x, y, room, &line.name, strong)
+                }
+            };
             if wide {
                 let end = pen.right(inner.right() - 1, y, 12, &format!("{factor:>8}"), accent);
                 let end = pen.right(end, y, 16, &copied, dim);
-                pen.path(inner.x + 1, y, end.saturating_sub(inner.x + 2), &line.name, strong);
+                name(inner.x + 1, y, end.saturating_sub(inner.x + 2), pen);
             } else {
-                pen.path(inner.x + 1, y, width, &line.name, strong);
+                name(inner.x + 1, y, width, pen);
                 pen.pieces(inner.x + 1, y + 1, width, &[("  ", dim), (&copied, dim), ("  ", dim), (&factor, accent)]);
             }
         }
