@@ -7,7 +7,7 @@ use crate::pen::{Look, Pen, Sign};
 use crate::safe_text::wrap;
 use crate::screen::containers::live::{Feed, words};
 use crate::screen::containers::{Containers, Pane};
-use crate::size::{count, plural};
+use crate::size::count;
 use crate::theme::Role;
 
 impl Containers {
@@ -193,13 +193,11 @@ impl Containers {
         let mut lines = Vec::new();
         if let Some((event, overlay)) = feed.selected().filter(|_| feed.is_held()) {
             lines.extend(wrap(&words::sentence(event, overlay, look), width.max(20)).into_iter().map(|l| (l, text)));
-        } else if let Some(advice) = feed.sums.advice.first() {
-            let more = match feed.sums.advice.len() {
-                0 | 1 => String::new(),
-                n => format!(" (and {})", plural(n as u64 - 1, "more piece of advice", "more pieces of advice")),
-            };
-            let words = advice.text(&|bytes| look.size(bytes)) + &more;
-            lines.extend(wrap(&words, width.max(20)).into_iter().map(|line| (line, text)));
+        } else {
+            for advice in &feed.sums.advice {
+                let words = advice.text(&|bytes| look.size(bytes));
+                lines.extend(wrap(&words, width.max(20)).into_iter().map(|line| (line, text)));
+            }
         }
         // The last line says what is not promised.
         let limits: Vec<&str> = feed.unrecorded.iter().chain(&feed.notes).map(String::as_str).collect();
