@@ -22,6 +22,9 @@ pub(crate) struct Kept {
     inner: Mutex<Inner>,
 }
 
+/// Writes to a file that can be read at the same time.
+type Writer = Recorder<BufWriter<Arc<File>>>;
+
 #[derive(Default)]
 struct Inner {
     totals: Totals,
@@ -35,7 +38,7 @@ enum Recording {
     /// Nothing came yet.
     #[default]
     Not,
-    On(Arc<File>, Recorder<BufWriter<Arc<File>>>),
+    On(Arc<File>, Writer),
     /// It stopped, with what could be written until then.
     Stopped(Option<Arc<File>>, String),
 }
@@ -134,7 +137,7 @@ impl Recording {
     }
 }
 
-fn begin(folder: &Path) -> Result<(Arc<File>, Recorder<BufWriter<Arc<File>>>), String> {
+fn begin(folder: &Path) -> Result<(Arc<File>, Writer), String> {
     let file = Arc::new(nameless(folder).map_err(|error| error.to_string())?);
     let recorder = Recorder::new(BufWriter::new(file.clone())).map_err(|error| error.to_string())?;
     Ok((file, recorder))
@@ -165,7 +168,10 @@ mod tests {
         kept.save(&target).expect("saves");
         let replay = |path: &Path| {
             let file = File::open(path).expect("opens");
-            Replay::new(BufReader::new(file)).expect("is one").map(|update| update.expect("is whole")).collect::<Vec<_>>()
+            Replay::new(BufReader::new(file))
+                .expect("is one")
+                .map(|update| update.expect("is whole"))
+                .collect::<Vec<_>>()
         };
         assert_eq!(replay(&target), [attached(), event(1, "etc/passwd", 2100)]);
         assert!(kept.save(&target).is_err_and(|why| why.contains("exists already")));

@@ -43,11 +43,7 @@ impl Sums {
             counts: totals.counts,
             bytes: totals.bytes,
             layers: totals.layers.clone(),
-            tops: [
-                totals.top(MOST).into_iter().map(file).collect(),
-                first(folders.iter().map(file)),
-                first(processes),
-            ],
+            tops: [totals.top(MOST).into_iter().map(file).collect(), first(folders.iter().map(file)), first(processes)],
             advice,
         }
     }

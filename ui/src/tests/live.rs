@@ -199,7 +199,10 @@ fn what_cannot_be_watched_is_said_and_tried_again_when_asked() {
     let end = Some("cannot look at /x\u{1b}[2J: permission denied".into());
     screen.give(Data::Live(number, Batch { end, ..Batch::default() }));
     let text = screen.text();
-    assert!(text.contains("it cannot be watched: cannot look at /x\\x1b[2J") && text.contains("R tries again"), "{text}");
+    assert!(
+        text.contains("it cannot be watched: cannot look at /x\\x1b[2J") && text.contains("R tries again"),
+        "{text}"
+    );
     let _ = screen.asked();
     screen.keys("j k");
     assert!(!screen.asked().contains("Live {"), "not again and again");
@@ -318,7 +321,10 @@ fn a_recording_is_saved_and_opened() {
     let path = screen.folder.path().join("web.watch.jsonl");
     assert_eq!(std::fs::read_to_string(&path).expect("is there").lines().count(), 12);
     let text = screen.keys("o text:web.watch.jsonl enter").text();
-    assert!(text.contains("· recording") && text.contains("web.watch.jsonl") && text.contains("/srv/a → /srv/b"), "{text}");
+    assert!(
+        text.contains("· recording") && text.contains("web.watch.jsonl") && text.contains("/srv/a → /srv/b"),
+        "{text}"
+    );
     let text = screen.keys("esc").text();
     assert!(!text.contains("· recording") && text.contains("following"), "{text}");
     std::fs::write(screen.folder.path().join("none"), "no recording\n").expect("writes");

@@ -40,6 +40,8 @@ impl Containers {
         let (id, alive, name) = (row.id.clone(), row.state.is_alive(), row.name.clone());
         match self.tab {
             Tab::Changes => self.read_changes(cx),
+            // What the strata count from.
+            Tab::Live if !self.tally.known => self.read_again(cx),
             Tab::Logs => {
                 cx.log.add(&["logs", "-f", "--tail", "1000", &name]);
                 self.logs.follow(&id, cx);

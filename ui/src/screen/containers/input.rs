@@ -147,7 +147,7 @@ impl Containers {
                 }
             }
             Pane::Detail if self.tab == Tab::Live => {
-                let room = self.feed_room(panes.detail);
+                let room = Self::feed_room(panes.detail);
                 let first = self.feed().first_line(room);
                 if let Some(line) = y.checked_sub(panes.detail.y + 1).filter(|line| *line < room) {
                     self.feed_mut().select(first + usize::from(line), room);
@@ -167,7 +167,7 @@ impl Containers {
             Some(Pane::Detail) => match self.tab {
                 Tab::Changes => self.changes.wheel(lines, x, panes.detail, cx),
                 Tab::Live => {
-                    let room = self.feed_room(panes.detail);
+                    let room = Self::feed_room(panes.detail);
                     self.feed_mut().wheel(lines, room);
                 }
                 Tab::Terminal => self.terminal_wheel(lines),

@@ -114,6 +114,11 @@ impl Live {
         [now.copied - then.copied, now.new - then.new, now.deleted - then.deleted]
     }
 
+    /// Bytes that were copied up since the writable layer was read.
+    pub(super) fn bytes_since(&self) -> i64 {
+        self.feed.moved.bytes - self.counted.bytes
+    }
+
     /// Whether a file was copied up from the layer just now.
     pub(super) fn is_lit(&self, layer: usize) -> bool {
         self.flash.contains(&layer)
@@ -217,7 +222,7 @@ impl Containers {
     }
 
     pub(super) fn act_in_live(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
-        let room = self.feed_room(Panes::of(self, cx.area).detail);
+        let room = Self::feed_room(Panes::of(self, cx.area).detail);
         if self.feed_mut().act(action, room) {
             return true;
         }

@@ -53,7 +53,8 @@ impl Panes {
         let gap = u16::from(area.width >= 120);
         let right = Rect::new(area.x + left + gap, area.y, area.width - left - gap, area.height);
         let below = Rect::new(area.x, area.y + strata, left, area.height - strata);
-        let (mounts, tops) = if screen.tab == Tab::Live { beside_feed(below, screen) } else { (below, Rect::default()) };
+        let (mounts, tops) =
+            if screen.tab == Tab::Live { beside_feed(below, screen) } else { (below, Rect::default()) };
         Self {
             list: Rect::new(area.x, area.y, left, strata),
             mounts,

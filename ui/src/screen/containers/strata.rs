@@ -2,8 +2,8 @@
 
 use ratatui::layout::Rect;
 
-use crate::model::{ContainerDetail, Detail};
 use crate::live::times;
+use crate::model::{ContainerDetail, Detail};
 use crate::pen::{Look, Pen, Sign};
 use crate::screen::containers::Containers;
 use crate::size::{count, plural};
@@ -85,7 +85,9 @@ impl Containers {
     /// not tell all bytes.
     fn surface_size(&self) -> Option<u64> {
         let read = (self.tally.known && self.changes.files.origins.is_some()).then_some(self.tally.bytes);
-        read.or_else(|| self.current_detail().and_then(|detail| detail.written))
+        let told = self.live.bytes_since();
+        let measured = || self.current_detail().and_then(|detail| detail.written);
+        read.or_else(measured).map(|bytes| bytes.saturating_add_signed(told))
     }
 
     fn draw_surface(&self, pen: &mut Pen<'_>, area: Rect, detail: &ContainerDetail) {

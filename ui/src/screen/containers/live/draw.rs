@@ -23,7 +23,7 @@ impl Containers {
         (inner - foot, foot)
     }
 
-    pub(in crate::screen::containers) fn feed_room(&self, area: Rect) -> u16 {
+    pub(in crate::screen::containers) fn feed_room(area: Rect) -> u16 {
         Self::feed_parts(area).0
     }
 
@@ -55,7 +55,7 @@ impl Containers {
         }
         if foot > 0 {
             let below = Rect { y: inner.y + room, height: foot, ..inner };
-            self.draw_foot(pen, below, feed);
+            Self::draw_foot(pen, below, feed);
         }
         pen.position(area, feed.cursor.at, len, room);
         let more = match feed.waiting() {
@@ -112,9 +112,9 @@ impl Containers {
             say(note, Role::Dim);
         }
         let width = inner.width.saturating_sub(4);
-        let wrapped = lines.iter().flat_map(|(text, role)| {
-            wrap(text, usize::from(width).max(20)).into_iter().map(move |line| (line, *role))
-        });
+        let wrapped = lines
+            .iter()
+            .flat_map(|(text, role)| wrap(text, usize::from(width).max(20)).into_iter().map(move |line| (line, *role)));
         for ((line, role), y) in wrapped.zip(inner.y + 1..inner.bottom()) {
             let style = pen.look.style(role);
             pen.text(inner.x + 2, y, width, &line, style);
@@ -140,7 +140,7 @@ impl Containers {
         let process = words::process(event);
         let (process_width, layer_width) = match (wide, middle) {
             (true, _) => (20, if row.width >= 150 { 44 } else { 30 }),
-            (_, true) => (13, 10),
+            (_, true) => (13, 11),
             _ => (0, 3),
         };
         if process_width > 0 {
@@ -159,7 +159,7 @@ impl Containers {
     /// The layer that it came from, in its colour.
     fn draw_origin(&self, pen: &mut Pen<'_>, room: Rect, feed: &Feed, event: &Event) {
         let (text, dim) = (pen.look.style(Role::Text), pen.look.style(Role::Dim));
-        let Some((layer, before)) = words::layer(event) else {
+        let Some(layer) = words::layer(event) else {
             if room.width > 4 {
                 pen.text(room.x + 2, room.y, room.width.saturating_sub(2), words::beside(event), dim);
             }
@@ -175,7 +175,7 @@ impl Containers {
             pen.text(room.x + 1, room.y, room.width - 1, &(layer + 1).to_string(), text);
             return;
         }
-        let words = format!("{before}layer {}", layer + 1);
+        let words = words::layer_name(feed.overlays.get(&event.overlay), layer);
         let used = pen.text(room.x + 2, room.y, room.width - 2, &words, text);
         let made = feed.overlays.get(&event.overlay).and_then(|overlay| overlay.lowers.get(layer));
         if let Some(made) = made.and_then(|made| made.created_by.as_deref())
@@ -186,7 +186,7 @@ impl Containers {
     }
 
     /// The selected event in words while one looks at it, else what would spare most; and how it is known.
-    fn draw_foot(&self, pen: &mut Pen<'_>, area: Rect, feed: &Feed) {
+    fn draw_foot(pen: &mut Pen<'_>, area: Rect, feed: &Feed) {
         let (text, dim) = (pen.look.style(Role::Text), pen.look.style(Role::Dim));
         let width = usize::from(area.width.saturating_sub(2));
         let look = pen.look;

@@ -29,6 +29,8 @@ pub(in crate::screen::containers) struct Moved {
     pub(in crate::screen::containers) copied: i64,
     pub(in crate::screen::containers) new: i64,
     pub(in crate::screen::containers) deleted: i64,
+    /// Bytes that were copied up.
+    pub(in crate::screen::containers) bytes: i64,
 }
 
 /// The feed. Events have numbers from 0 on; those before `first` were let go.
@@ -79,7 +81,7 @@ impl Feed {
         self.unrecorded = batch.unrecorded.or(self.unrecorded.take());
         self.let_go();
         if self.held.is_none() {
-            self.to_end();
+            self.go_to_end();
         }
         copied
     }
@@ -168,11 +170,11 @@ impl Feed {
     pub(super) fn hold(&mut self, hold: bool) {
         self.held = hold.then_some(self.held.unwrap_or(self.end()));
         if !hold {
-            self.to_end();
+            self.go_to_end();
         }
     }
 
-    fn to_end(&mut self) {
+    fn go_to_end(&mut self) {
         self.cursor = Cursor::default();
         self.cursor.at = self.len().saturating_sub(1);
     }
@@ -246,7 +248,7 @@ impl Feed {
                 .collect();
         }
         if self.held.is_none() {
-            return self.to_end();
+            return self.go_to_end();
         }
         let len = self.len();
         let seq = |line: usize| self.event(line).map(|event| event.seq);
@@ -264,16 +266,15 @@ impl Feed {
 
 /// What a filter looks at: kind, path, layer, process.
 fn haystack(event: &Event) -> Box<str> {
-    let mut text = format!("{} /{}", event.kind.word(), event.path);
-    match &event.kind {
-        Kind::CopyUp { lower: Some(lower), .. } => text += &format!(" layer {}", lower.layer + 1),
-        Kind::Rename { from, .. } => text += &format!(" /{from}"),
-        _ => {}
-    }
-    if let Some(who) = &event.who {
-        let name = who.name.as_ref().map(|name| name.text()).unwrap_or_default();
-        text += &format!(" {name} {}", who.pid);
-    }
+    let more = match &event.kind {
+        Kind::CopyUp { lower: Some(lower), .. } => format!("layer {}", lower.layer + 1),
+        Kind::Rename { from, .. } => format!("/{from}"),
+        _ => String::new(),
+    };
+    let who = event.who.as_ref().map_or_else(String::new, |who| {
+        format!("{} {}", who.name.as_ref().map(|name| name.text()).unwrap_or_default(), who.pid)
+    });
+    let text = format!("{} /{} {more} {who}", event.kind.word(), event.path);
     text.to_lowercase().into()
 }
 
@@ -285,6 +286,9 @@ impl Moved {
     /// Adds an event; returns the layer that a file was copied up from. Folders are named only by what is in them.
     fn add(&mut self, event: &Event) -> Option<usize> {
         let folder = |node: &Node| *node == Node::Directory;
+        if let Kind::CopyUp { copied, .. } = event.kind {
+            self.bytes = self.bytes.saturating_add(i64::try_from(copied).unwrap_or(i64::MAX));
+        }
         match &event.kind {
             Kind::CopyUp { node, lower, .. } if !folder(node) => {
                 self.copied += 1;

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use crate::live::{Top, times};
 use crate::pen::Pen;
 use crate::screen::containers::Containers;
-use crate::screen::containers::live::By;
+use crate::screen::containers::live::{By, words};
 use crate::theme::Role;
 
 impl Containers {
@@ -73,7 +73,7 @@ impl Containers {
         let name = |overlay: &u32, layer: usize| {
             let made = feed.overlays.get(overlay).and_then(|overlay| overlay.lowers.get(layer));
             let made = made.and_then(|made| made.created_by.as_deref()).unwrap_or_default();
-            format!("layer {}  {made}", layer + 1)
+            format!("{}  {made}", words::layer_name(feed.overlays.get(overlay), layer))
         };
         let top = |((overlay, layer), sums): (&(u32, usize), &outcrop_layers::watch::LayerTotals)| Top {
             name: name(overlay, *layer),

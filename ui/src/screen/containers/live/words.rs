@@ -42,29 +42,38 @@ pub(super) fn bytes(event: &Event, look: &Look) -> String {
         Kind::CopyUp { data: Data::Metadata, .. } => "metadata".into(),
         Kind::CopyUp { data: Data::Truncated, .. } => look.size(0),
         Kind::Write { changed: Some(bytes), .. } | Kind::Compared { changed: bytes, .. } => look.size(*bytes),
-        Kind::Write { size: Some(bytes), .. } => format!("of {}", look.size(*bytes)),
         Kind::Attributes { mode: Some(mode), .. } => format!("{mode:04o}"),
         Kind::Attributes { owner: Some((user, group)), .. } => format!("{user}:{group}"),
         _ => String::new(),
     }
 }
 
-/// The layer it is about, where there is one: its number, and what stands before it.
-pub(super) fn layer(event: &Event) -> Option<(usize, &'static str)> {
+/// The layer that it was copied from.
+pub(super) fn layer(event: &Event) -> Option<usize> {
     match &event.kind {
-        Kind::CopyUp { lower: Some(lower), .. } => Some((lower.layer, "")),
+        Kind::CopyUp { lower: Some(lower), .. } => Some(lower.layer),
         _ => None,
     }
+}
+
+/// `layer 2`; the one that an engine puts between image and container, for what it mounts over, has no number there.
+pub(super) fn layer_name(overlay: Option<&Attached>, layer: usize) -> String {
+    let path = overlay.and_then(|overlay| overlay.lowers.get(layer)).map(|lower| lower.path.as_path());
+    let folder = path.and_then(std::path::Path::parent).and_then(std::path::Path::file_name);
+    if folder.is_some_and(|name| name.to_string_lossy().ends_with("-init")) {
+        return "init".into();
+    }
+    format!("layer {}", layer + 1)
 }
 
 /// What the layer column says of an event without a layer of its own.
 pub(super) fn beside(event: &Event) -> &'static str {
     match &event.kind {
-        Kind::CopyUp { lower: None, .. } => "layer unknown",
-        Kind::Whiteout { .. } => "whiteout",
-        Kind::Opaque => "hides lower",
-        Kind::Create { over_whiteout: true, .. } => "over whiteout",
-        Kind::Rename { left_whiteout: true, .. } => "left whiteout",
+        Kind::CopyUp { lower: None, .. } => "unknown",
+        Kind::Whiteout { .. } | Kind::Create { over_whiteout: true, .. } | Kind::Rename { left_whiteout: true, .. } => {
+            "whiteout"
+        }
+        Kind::Opaque => "hides all",
         _ => "",
     }
 }
@@ -104,7 +113,7 @@ pub(super) fn sentence(event: &Event, overlay: Option<&Attached>, look: &Look) -
                 let made = overlay.and_then(|overlay| overlay.lowers.get(lower.layer));
                 let made = made.and_then(|made| made.created_by.as_deref()).map(|made| format!(" ({made})"));
                 let guess = if lower.how == How::Path { ", the topmost that has it" } else { "" };
-                format!(", from layer {}{}{guess}", lower.layer + 1, made.unwrap_or_default())
+                format!(", from {}{}{guess}", layer_name(overlay, lower.layer), made.unwrap_or_default())
             });
             amount + &from
         }
