@@ -99,6 +99,9 @@ impl Containers {
                 say(&format!("it cannot be watched: {why}"), Role::Bad);
                 say("R tries again", Role::Dim);
             }
+            (None, None) if self.current().is_none() => {
+                say("no container is selected; o opens a recording", Role::Dim);
+            }
             (None, None) if !alive => {
                 say("it does not run: nothing is written", Role::Dim);
                 say("r starts it, o opens a recording", Role::Dim);
