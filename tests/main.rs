@@ -10,6 +10,7 @@ mod dockerd;
 mod hostile;
 mod interop;
 mod kill;
+mod live;
 mod outcrop;
 mod rootfs;
 mod screens;

@@ -37,7 +37,7 @@ fn a_container_is_launched_used_and_removed_and_its_volume_stays() {
         .press("echo q > /data/x; echo y >> /etc/passwd; rm /bin/setuid; echo new > /a; echo do''ne\r");
     terminal.shows("done").press(F12);
     sees(&terminal, "enter goes back into it")
-        .press("[")
+        .press("[[")
         .shows("1 copied up   1 new   1 deleted")
         .shows("from layer 1")
         .press("*")

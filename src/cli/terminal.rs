@@ -3,14 +3,16 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
+use futures_util::{StreamExt, TryStreamExt};
 use outcrop_engine::api::Api;
 use outcrop_engine::{Access, Engine, OpenOptions};
-use outcrop_ui::{Backend, Connection as Place, Kind, Level, Options, Tried, Units};
+use outcrop_ui::{Backend, Connection as Place, Kind, Level, Options, Tried, Units, Watching};
 
 use super::{Failure, Session, keys};
-use crate::connect::{self, Connection, Target};
+use crate::connect::{self, Connection, Payload, Target, into_stream};
 use crate::report::safe;
 
 /// What the terminal shows, and how.
@@ -60,15 +62,15 @@ pub(crate) async fn run(session: &Session, look: Look) -> Result<ExitCode, Failu
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Err(Failure::new("outcrop needs a terminal; `outcrop --plain` and `outcrop images` print without one"));
     }
-    let (backend, place, select, tried) = match subject {
+    let (backend, place, select, tried, watching) = match subject {
         Subject::Archive(path) => {
             let shown = path.display().to_string();
             let place = Place { kind: Kind::Archive, place: shown, local: true, ..Place::default() };
-            (Backend::Archive(path), place, None, Vec::new())
+            (Backend::Archive(path), place, None, Vec::new(), None)
         }
         Subject::DataRoot(path) => {
             let connection = data_root(session, path).await?;
-            (Backend::Engine(connection.docker.clone()), place(session, &connection), None, Vec::new())
+            (Backend::Engine(connection.docker.clone()), place(session, &connection), None, Vec::new(), None)
         }
         Subject::Engine(select) => match reach(session).await {
             Ok(connection) => {
@@ -78,16 +80,33 @@ pub(crate) async fn run(session: &Session, look: Look) -> Result<ExitCode, Failu
                         .await
                         .map_err(|error| no_image(name, &error))?;
                 }
-                (Backend::Engine(connection.docker.clone()), place(session, &connection), select, Vec::new())
+                let (backend, place) = (Backend::Engine(connection.docker.clone()), place(session, &connection));
+                (backend, place, select, Vec::new(), Some(watching(connection)))
             }
-            Err(tried) => (Backend::None, Place::default(), select, vec![tried]),
+            Err(tried) => (Backend::None, Place::default(), select, vec![tried], None),
         },
     };
     let mut options = dressed(session, &look, Options::new(backend, place))?;
     options.select = select;
     options.tried = tried;
+    options.watching = watching;
     options.embedded = Some(embedded(session));
     show(options).await
+}
+
+/// Has the engine itself watch a container: only outcrop's can.
+fn watching(connection: Connection) -> Watching {
+    let connection = Arc::new(connection);
+    Arc::new(move |container: String| {
+        let connection = Arc::clone(&connection);
+        Box::pin(async move {
+            let path = format!("/outcrop/watch?container={}", connect::in_path(&container));
+            match connection.request(hyper::Method::GET, &path, Payload::None).await {
+                Ok(answer) => Ok(into_stream(answer).map_err(|error| error.to_string()).boxed()),
+                Err(error) => Err(super::failure::explain(&error)),
+            }
+        })
+    })
 }
 
 /// Runs the screens.
@@ -232,6 +251,7 @@ pub(crate) fn dressed(session: &Session, look: &Look, mut options: Options) -> R
     options.light = look.light || config.light.unwrap_or(false);
     options.mouse = !look.no_mouse && config.mouse.unwrap_or(true);
     options.units = if config.binary_sizes == Some(true) { Units::Binary } else { Units::Decimal };
+    options.zone = jiff::tz::TimeZone::system().to_offset(jiff::Timestamp::now()).seconds();
     options.level = level(session);
     options.charset = session.charset();
     options.cache = Some(session.env.cache().join("layers"));

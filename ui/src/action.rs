@@ -72,6 +72,8 @@ actions! {
     Shell = "shell", "opens a shell in the container: bash, or else sh";
     Attach = "attach", "attaches to the container's own program; starts it if it does not run";
     Logs = "logs", "shows the container's log and follows it";
+    Live = "live", "shows what the container writes, as it happens, and what is copied up for it";
+    Hold = "pause", "holds the feed, or lets it follow again; everything is recorded meanwhile";
     Rename = "rename", "gives the container another name";
     Commit = "commit", "makes an image of the container: its writable layer becomes the top layer";
     Export = "export", "writes the container's whole file system to a tar";
@@ -84,8 +86,8 @@ actions! {
     Clone = "clone", "copies the volume's content into a new volume";
     Remove = "remove", "removes what is selected or marked, after saying what goes and what it frees";
     Prune = "prune", "removes what nothing uses, after listing it";
-    Load = "load", "loads an image archive; restores a volume from a tar";
-    Save = "save", "saves the image to an archive, the volume or the file to this machine";
+    Load = "load", "loads an image archive; restores a volume from a tar; opens a recording";
+    Save = "save", "saves the image to an archive, the volume, the file or the recording to this machine";
     OnlyChanged = "only changes", "shows only what the layer added, changed or removed";
     ExpandAll = "open all", "opens every folder";
     CollapseAll = "close all", "closes every folder";

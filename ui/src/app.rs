@@ -37,6 +37,8 @@ pub(crate) struct Setup {
     pub(crate) look: Look,
     pub(crate) mouse: bool,
     pub(crate) save_to: std::path::PathBuf,
+    /// Folder for nameless temporary files.
+    pub(crate) spool: std::path::PathBuf,
     pub(crate) select: Option<String>,
     /// Seconds since 1970.
     pub(crate) clock: fn() -> i64,
@@ -136,6 +138,7 @@ impl App {
             now: (self.setup.clock)(),
             read_only: self.setup.connection.read_only.as_deref(),
             save_to: &self.setup.save_to,
+            spool: &self.setup.spool,
             notice: &mut self.notice,
         };
         let had_program = self.screens.current().has_program();

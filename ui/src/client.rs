@@ -7,6 +7,7 @@ mod engine;
 mod file;
 pub(crate) mod find;
 mod peek;
+mod recording;
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -15,6 +16,7 @@ use crate::message::{Data, Message, Request};
 
 pub(crate) use archive::ArchiveClient;
 pub(crate) use engine::EngineClient;
+pub(crate) use file::NewFile;
 
 /// Where answers go.
 #[derive(Clone, Debug)]

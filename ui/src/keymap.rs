@@ -33,6 +33,8 @@ pub enum Scope {
     Containers,
     /// What a container changed.
     Changes,
+    /// What a container writes, as it happens.
+    Live,
     /// A container's terminal, while it does not have the keys.
     Terminal,
     /// A container's log.
@@ -69,6 +71,7 @@ impl Scope {
         Self::Compare,
         Self::Containers,
         Self::Changes,
+        Self::Live,
         Self::Terminal,
         Self::Logs,
         Self::Container,
@@ -94,6 +97,7 @@ impl Scope {
             Self::Compare => "compare",
             Self::Containers => "containers",
             Self::Changes => "changes",
+            Self::Live => "live",
             Self::Terminal => "terminal",
             Self::Logs => "logs",
             Self::Container => "container",

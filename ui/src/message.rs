@@ -8,11 +8,13 @@ use std::time::Duration;
 use crossterm::event::{KeyEvent, MouseEvent};
 use outcrop_layers::tree::NodeId;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
 
 use crate::client::differences::Difference;
 use crate::content::{Content, Reading};
 use crate::job::{Cancel, JobId, JobNews};
 use crate::launch::{Ground, Looked};
+use crate::live::{Batch, Kept};
 use crate::model::{ContainerDetail, ContainerRow, Detail, Disk, ImageRow, News, Past, Plan, Recipe, VolumeRow};
 use crate::options::Connection;
 use crate::popup::Line;
@@ -108,6 +110,8 @@ pub(crate) enum Data {
     },
     /// News of a program in a terminal.
     Terminal(u64, TerminalNews),
+    /// What a watch told, live or from a recording.
+    Live(u64, Batch),
     /// The volumes, or why there are none to be seen.
     Volumes(Result<Vec<VolumeRow>, String>),
     /// Bytes of every volume the engine measured.
@@ -283,6 +287,24 @@ pub(crate) enum Request {
         kind: TerminalKind,
         size: (u16, u16),
         input: UnboundedReceiver<TerminalInput>,
+    },
+    /// Watches what a container writes until `stop` is told, or its sender gone.
+    Live {
+        generation: u64,
+        container: String,
+        kept: Arc<Kept>,
+        stop: oneshot::Receiver<()>,
+    },
+    /// Saves the recording of a watch.
+    SaveRecording {
+        job: JobId,
+        kept: Arc<Kept>,
+        to: PathBuf,
+    },
+    /// Reads a recording.
+    OpenRecording {
+        generation: u64,
+        path: PathBuf,
     },
     Volumes,
     VolumeSizes,

@@ -93,6 +93,10 @@ pub struct Packed {
 
 /// Packs a folder without what `.dockerignore` leaves out, for a Dockerfile and others to compare with.
 pub type Pack = Arc<dyn Fn(&Path, &Path, &[PathBuf]) -> Result<Packed, String> + Send + Sync>;
+/// Asks the engine itself to watch the container with this ID, for engines whose files are not on this machine: an update a line, as
+/// `/outcrop/watch` of outcrop's API has them.
+pub type Watching =
+    Arc<dyn Fn(String) -> BoxFuture<'static, Result<BoxStream<'static, Result<Bytes, String>>, String>> + Send + Sync>;
 
 /// Everything [`run`](crate::run()) needs.
 pub struct Options {
@@ -106,6 +110,8 @@ pub struct Options {
     pub embedded: Option<Open>,
     /// Packs build contexts; without it nothing can be built.
     pub pack: Option<Pack>,
+    /// Asks the engine to watch a container.
+    pub watching: Option<Watching>,
     /// Which keys do what.
     pub keys: Keymap,
     /// How many colours the terminal has.
@@ -118,6 +124,8 @@ pub struct Options {
     pub charset: Charset,
     /// Decimal or binary sizes.
     pub units: Units,
+    /// Seconds that the clock here is before UTC's; it shows when things were written.
+    pub zone: i32,
     /// Whether the mouse is used.
     pub mouse: bool,
     /// Folder of the layer index cache; none keeps nothing.
@@ -139,12 +147,14 @@ impl Options {
             tried: Vec::new(),
             embedded: None,
             pack: None,
+            watching: None,
             keys: Keymap::default(),
             level: Level::True,
             light: false,
             theme: None,
             charset: Charset::Unicode,
             units: Units::Decimal,
+            zone: 0,
             mouse: true,
             cache: None,
             spool: PathBuf::from("/var/tmp"),

@@ -14,6 +14,8 @@ pub(crate) struct Look {
     pub(crate) theme: Theme,
     pub(crate) charset: Charset,
     pub(crate) units: Units,
+    /// Seconds that the clock here is before UTC's.
+    pub(crate) zone: i32,
 }
 
 /// The signs the screens use; each has an ASCII form.

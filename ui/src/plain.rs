@@ -47,7 +47,7 @@ where
     let reader = Reader { out: Out(sender), cache: options.cache.map(IndexCache::new), spool: options.spool };
     let local = options.connection.local;
     let client = match options.backend {
-        Backend::Engine(docker) => Client::Engine(EngineClient::new(docker, reader, local, None)),
+        Backend::Engine(docker) => Client::Engine(EngineClient::new(docker, reader, local, None, None)),
         Backend::Archive(path) => Client::Archive(ArchiveClient::new(path, reader)),
         Backend::None => {
             let tried: Vec<String> =

@@ -41,7 +41,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// When the terminal cannot be used or the theme file is wrong.
 pub async fn run(options: Options) -> Result<(), Error> {
     let theme = Theme::new(options.level, options.light, options.theme.as_deref()).map_err(Error::Theme)?;
-    let look = Look { theme, charset: options.charset, units: options.units };
+    let look = Look { theme, charset: options.charset, units: options.units, zone: options.zone };
     let (sender, receiver) = mpsc::unbounded_channel();
     let out = Out(sender.clone());
     let connected = !matches!(options.backend, Backend::None);
@@ -49,7 +49,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let local = options.connection.local;
     let client = match options.backend {
         Backend::Engine(docker) => {
-            Client::Engine(EngineClient::new(docker, reader.clone(), local, options.pack.clone()))
+            Client::Engine(EngineClient::new(docker, reader.clone(), local, options.pack.clone(), options.watching))
         }
         Backend::Archive(path) => Client::Archive(ArchiveClient::new(path, reader.clone())),
         Backend::None => Client::None,
@@ -63,6 +63,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
         look,
         mouse: options.mouse,
         save_to: options.save_to,
+        spool: reader.spool.clone(),
         select: options.select,
         clock: || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64),
     });
@@ -201,8 +202,8 @@ impl Running {
     fn take(&mut self, message: Message) -> bool {
         match message {
             Message::Opened(connection, docker) => {
-                self.client =
-                    Client::Engine(EngineClient::new(docker, self.reader.clone(), connection.local, self.pack.clone()));
+                let (reader, pack) = (self.reader.clone(), self.pack.clone());
+                self.client = Client::Engine(EngineClient::new(docker, reader, connection.local, pack, None));
                 self.app.update(Message::Data(Data::Connected(connection)))
             }
             message => self.app.update(message),

@@ -41,6 +41,9 @@ pub(crate) trait Screen {
     /// Comes into sight; says whether it asked for all it shows.
     fn open(&mut self, cx: &mut Context<'_>) -> bool;
 
+    /// Goes out of sight.
+    fn hide(&mut self) {}
+
     /// Something of the engine's changed.
     fn changed(&mut self, cx: &mut Context<'_>);
 
@@ -111,6 +114,8 @@ pub(crate) struct Context<'a> {
     pub(crate) read_only: Option<&'a str>,
     /// Folder that files are saved to.
     pub(crate) save_to: &'a std::path::Path,
+    /// Folder for nameless temporary files.
+    pub(crate) spool: &'a std::path::Path,
     /// The short thing to say in the bottom line.
     pub(crate) notice: &'a mut Option<(String, Role)>,
 }

@@ -6,6 +6,7 @@ mod disk;
 mod fixture;
 mod keys;
 mod launch;
+pub(crate) mod live;
 mod objects;
 mod plain;
 mod screens;
@@ -74,9 +75,10 @@ impl Screen {
             }],
             can_embed: true,
             keys: Keymap::default(),
-            look: Look { theme, charset: kit.charset, units: Units::Decimal },
+            look: Look { theme, charset: kit.charset, units: Units::Decimal, zone: 0 },
             mouse: true,
             save_to: folder.path().to_owned(),
+            spool: folder.path().to_owned(),
             select: None,
             clock: || NOW,
         });

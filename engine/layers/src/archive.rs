@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use self::directory::Directory;
 pub use self::documents::{Documents, Part};
 pub use self::error::ArchiveError;
-pub use self::file::{SPOOL_FLOOR, Section};
+pub use self::file::{SPOOL_FLOOR, Section, nameless};
 pub use self::image::{ImageInArchive, LayerBlob};
 pub use self::json::{DEEPEST_DOCUMENT, MOST_VALUES};
 pub use self::layer::LayerReader;

@@ -27,6 +27,7 @@ const CONTAINERS: &[A] = &[
     A::Open,
     A::New,
     A::Shell,
+    A::Live,
     A::Logs,
     A::Start,
     A::Stop,
@@ -39,6 +40,8 @@ const CONTAINERS: &[A] = &[
 ];
 const CHANGES: &[A] =
     &[A::NextTab, A::Open, A::Diff, A::Save, A::Filter, A::Shell, A::Logs, A::Palette, A::Help, A::Back];
+const LIVE: &[A] =
+    &[A::Hold, A::Filter, A::Open, A::Diff, A::Sort, A::Save, A::Load, A::Shell, A::NextTab, A::Palette, A::Help];
 const TERMINAL: &[A] = &[A::Open, A::Attach, A::NextTab, A::Start, A::Back, A::Palette, A::Help];
 const LOGS: &[A] = &[A::Filter, A::NextMatch, A::Mark, A::Bottom, A::NextTab, A::Back, A::Palette, A::Help];
 const CONTAINER: &[A] = &[A::NextTab, A::PreviousTab, A::Down, A::Shell, A::Logs, A::Back, A::Palette, A::Help];
@@ -77,6 +80,7 @@ pub(super) fn hints(scope: Scope, connected: bool) -> &'static [A] {
         Scope::Waste => WASTE,
         Scope::Containers => CONTAINERS,
         Scope::Changes => CHANGES,
+        Scope::Live => LIVE,
         Scope::Terminal => TERMINAL,
         Scope::Logs => LOGS,
         Scope::Container => CONTAINER,

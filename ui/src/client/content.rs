@@ -16,6 +16,7 @@ use outcrop_layers::verify::doubts;
 use crate::client::Out;
 use crate::client::find::find;
 use crate::client::peek::{difference_lines, peek};
+use crate::client::recording::{replay, saved};
 use crate::content::{Content, Reading};
 use crate::job::{Cancel, JobId, JobNews};
 use crate::message::{Data, Request};
@@ -76,6 +77,10 @@ impl Reader {
                 };
                 this.out.job(job, news);
             }),
+            Request::SaveRecording { job, kept, to } => Box::new(move || this.out.job(job, saved(&kept, &to))),
+            Request::OpenRecording { generation, path } => {
+                Box::new(move || replay(&path, &|batch| this.out.data(Data::Live(generation, batch))))
+            }
             other => return Err(Box::new(other)),
         })
     }

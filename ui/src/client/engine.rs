@@ -7,6 +7,7 @@ mod disk;
 mod files;
 mod launch;
 mod listed;
+mod live;
 mod terminal;
 mod volumes;
 mod work;
@@ -33,7 +34,7 @@ use crate::content::Reading;
 use crate::job::{Cancel, JobId, JobNews};
 use crate::message::{Data, Request, Server};
 use crate::model::{Detail, ImageRow, RawStep, join};
-use crate::options::Pack;
+use crate::options::{Pack, Watching};
 
 /// Label of containers that are made to copy files and are never started; its value is the volume.
 const HELPER: &str = "outcrop.helper";
@@ -52,13 +53,21 @@ pub(crate) struct EngineClient {
     reader: Reader,
     local: bool,
     pack: Option<Pack>,
+    /// Asks the engine itself to watch a container.
+    watching: Option<Watching>,
     /// Images whose layers were read for a container, the newest last.
     bases: Arc<Mutex<Vec<Base>>>,
 }
 
 impl EngineClient {
-    pub(crate) fn new(docker: Docker, reader: Reader, local: bool, pack: Option<Pack>) -> Self {
-        Self { docker, out: reader.out.clone(), reader, local, pack, bases: Arc::default() }
+    pub(crate) fn new(
+        docker: Docker,
+        reader: Reader,
+        local: bool,
+        pack: Option<Pack>,
+        watching: Option<Watching>,
+    ) -> Self {
+        Self { docker, out: reader.out.clone(), reader, local, pack, watching, bases: Arc::default() }
     }
 
     pub(crate) fn start(&self, request: Request) {
@@ -90,6 +99,7 @@ impl EngineClient {
             Request::Terminal { generation, container, kind, size, input } => {
                 self.terminal(terminal::Terminal { generation, container, kind, size, input }).await;
             }
+            Request::Live { generation, container, kept, stop } => self.live(generation, &container, kept, stop).await,
             Request::Volumes => self.list_volumes().await,
             Request::VolumeSizes => self.volume_sizes().await,
             Request::VolumePasts => self.volume_pasts().await,
@@ -112,6 +122,8 @@ impl EngineClient {
             | Request::Diff { .. }
             | Request::Differences { .. }
             | Request::SaveFile { .. }
+            | Request::SaveRecording { .. }
+            | Request::OpenRecording { .. }
             | Request::RemoveAsked { .. }
             | Request::PruneAsked
             | Request::Begin(_)

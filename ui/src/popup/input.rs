@@ -35,6 +35,12 @@ pub(crate) enum Purpose {
     },
     /// Search in a log.
     Search,
+    /// Filter of what a watch tells.
+    FilterFeed,
+    /// Where to save the recording of a watch.
+    SaveRecording,
+    /// The recording to open.
+    OpenRecording,
     Rename(Named),
     Commit(Named),
     /// Where to, and about how many bytes.
@@ -53,7 +59,7 @@ pub(crate) enum Purpose {
 
 impl Purpose {
     fn is_prompt(&self) -> bool {
-        matches!(self, Self::Filter | Self::Find | Self::Search)
+        matches!(self, Self::Filter | Self::Find | Self::Search | Self::FilterFeed)
     }
 }
 

@@ -6,6 +6,7 @@ mod changes;
 mod detail;
 mod input;
 mod list;
+mod live;
 mod logs;
 mod mounts;
 mod panes;
@@ -29,6 +30,7 @@ use crate::work::Named;
 
 pub(crate) use ask::Asking;
 use changes::Tally;
+use live::{By, Live, Recording};
 use logs::Logs;
 use panes::{Panes, Splits, Splitter};
 use terminal::Session;
@@ -46,6 +48,7 @@ enum Pane {
 enum Tab {
     #[default]
     Changes,
+    Live,
     Terminal,
     Logs,
     Mounts,
@@ -54,11 +57,13 @@ enum Tab {
 }
 
 impl Tab {
-    const ALL: [Self; 6] = [Self::Changes, Self::Terminal, Self::Logs, Self::Mounts, Self::Processes, Self::Inspect];
+    const ALL: [Self; 7] =
+        [Self::Changes, Self::Live, Self::Terminal, Self::Logs, Self::Mounts, Self::Processes, Self::Inspect];
 
     fn word(self) -> &'static str {
         match self {
             Self::Changes => "Changes",
+            Self::Live => "Live",
             Self::Terminal => "Terminal",
             Self::Logs => "Logs",
             Self::Mounts => "Mounts",
@@ -130,6 +135,14 @@ pub(crate) struct Containers {
     reading: Reading,
     reading_job: Option<(JobId, Cancel)>,
     tally: Tally,
+    /// Whether the selected container was selected long enough to be asked about.
+    settled: bool,
+    live: Live,
+    recording: Option<Recording>,
+    feed_filter: String,
+    by: By,
+    /// The file to go to when the changes were read, and whether to its differences.
+    wanted_file: Option<(Vec<u8>, bool)>,
     logs: Logs,
     processes: Option<Result<Processes, String>>,
     /// Terminals that are open, by container: on its own program, or on a shell beside it.

@@ -106,6 +106,7 @@ impl Screens {
     /// Shows another screen.
     pub(crate) fn show(&mut self, place: Place, cx: &mut Context<'_>) {
         if self.at != place {
+            self.current_mut().hide();
             self.at = place;
             let asked = self.current_mut().open(cx);
             if self.stale.contains(&place) && !asked {

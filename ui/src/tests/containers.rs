@@ -101,7 +101,7 @@ fn without_the_images_layers_no_origin_is_claimed() {
 #[test]
 fn tabs_show_mounts_processes_and_inspect() {
     let mut screen = open(ENGINE);
-    insta::assert_snapshot!("container_mounts", screen.keys("enter ] ] ]").text());
+    insta::assert_snapshot!("container_mounts", screen.keys("enter ] ] ] ]").text());
     let row = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let top = Processes { titles: row(&["PID", "CMD"]), rows: vec![row(&["4211", "sh"]), row(&["42", "a\u{1b}[2J"])] };
     screen.keys("]").give(Data::Processes { container: id(1), result: Ok(top) });

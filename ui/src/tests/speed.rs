@@ -109,3 +109,18 @@ fn measured_no_key_takes_longer_than_a_frame_on_a_thousand_containers_and_volume
     eprintln!("slowest key: {} in {:?}", worst.1, worst.0);
     assert!(worst.0 <= bound, "{} took {:?}", worst.1, worst.0);
 }
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p outcrop-ui -- --ignored measured --nocapture"]
+fn measured_no_key_takes_longer_than_a_frame_on_a_full_feed() {
+    let bound = Duration::from_millis(16);
+    let mut screen = super::live::full();
+    let keys = "up pageup g G / p a c k a g e - 2 enter j k g esc / ! p y ctrl-u f i l e space 9 9 enter esc space p S S S z z \
+                down home end tab tab v";
+    let mut worst = (Duration::ZERO, "");
+    for key in keys.split_whitespace() {
+        worst = worst.max((cost(&mut screen, key), key));
+    }
+    eprintln!("slowest key: {} in {:?}", worst.1, worst.0);
+    assert!(worst.0 <= bound, "{} took {:?}", worst.1, worst.0);
+}

@@ -83,7 +83,11 @@ pub(super) fn spool(mut stream: impl Read, directory: &Path, floor: u64) -> Resu
     }
 }
 
-fn nameless(directory: &Path) -> io::Result<File> {
+/// Makes an empty file without a name in `directory`, for reading and writing: it goes when it is closed, also by a kill.
+///
+/// # Errors
+/// The folder does not exist, may not be written, or is full.
+pub fn nameless(directory: &Path) -> io::Result<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     match rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR) {
         Ok(file) => return Ok(OwnedFd::into(file)),

@@ -38,6 +38,10 @@ impl Containers {
                 self.focus = Pane::Detail;
                 self.set_tab(Tab::Logs, cx);
             }
+            Action::Live => {
+                self.focus = Pane::Detail;
+                self.set_tab(Tab::Live, cx);
+            }
             Action::Inspect => {
                 if let Some(row) = self.current() {
                     cx.log.add(&["inspect", &row.name]);
@@ -94,6 +98,7 @@ impl Containers {
                 self.looks = looks;
                 done
             }
+            Tab::Live => self.act_in_live(action, cx),
             Tab::Terminal if action == Action::Open => {
                 self.enter_terminal(cx);
                 true
@@ -244,12 +249,20 @@ impl Containers {
 
     /// Has the writable layer of the selected container read.
     pub(super) fn read_changes(&mut self, cx: &mut Context<'_>) {
+        if let Some(row) = self.current().filter(|_| !matches!(self.reading, Reading::Running)) {
+            cx.log.add(&["diff", &row.name]);
+        }
+        self.read_again(cx);
+    }
+
+    /// The same because of what a watch told.
+    pub(super) fn read_again(&mut self, cx: &mut Context<'_>) {
         let Some(row) = self.current() else { return };
         if matches!(self.reading, Reading::Running) {
             return;
         }
         let (id, name) = (row.id.clone(), row.name.clone());
-        cx.log.add(&["diff", &name]);
+        self.live.count();
         let (job, cancel) = cx.jobs.start(format!("read {name}"), true);
         self.reading = Reading::Running;
         self.reading_job = Some((job, cancel.clone()));

@@ -40,6 +40,8 @@ impl Containers {
         let (id, alive, name) = (row.id.clone(), row.state.is_alive(), row.name.clone());
         match self.tab {
             Tab::Changes => self.read_changes(cx),
+            // What the strata count from.
+            Tab::Live if !self.tally.known => self.read_again(cx),
             Tab::Logs => {
                 cx.log.add(&["logs", "-f", "--tail", "1000", &name]);
                 self.logs.follow(&id, cx);
@@ -61,6 +63,7 @@ impl Containers {
         }
         match self.tab {
             Tab::Changes => self.draw_changes(pen, area),
+            Tab::Live => self.draw_live(pen, area),
             Tab::Terminal => return self.draw_terminal(pen, area),
             Tab::Logs => self.draw_logs(pen, area),
             Tab::Mounts | Tab::Processes | Tab::Inspect => self.draw_text(pen, area),

@@ -19,6 +19,7 @@ impl Containers {
         match purpose {
             Purpose::Filter => self.set_filter(text, cx),
             Purpose::Find => self.changes.typed(text, cx),
+            Purpose::FilterFeed => self.set_feed_filter(text),
             Purpose::Search => {
                 let room = self.room(cx);
                 self.logs.look_for(text, room);
@@ -31,6 +32,7 @@ impl Containers {
         match purpose {
             Purpose::Filter => self.set_filter("", cx),
             Purpose::Find => self.changes.left(cx),
+            Purpose::FilterFeed => self.set_feed_filter(""),
             Purpose::Search => self.logs.look_for("", 0),
             _ => {}
         }
@@ -40,6 +42,9 @@ impl Containers {
         let trimmed = text.trim();
         let task = match purpose {
             Purpose::Filter => return self.set_filter(text, cx),
+            Purpose::FilterFeed => return self.set_feed_filter(text),
+            Purpose::SaveRecording => return self.save_recording(text, cx),
+            Purpose::OpenRecording => return self.open_recording(trimmed, cx),
             Purpose::SaveFile { layer, path } => return self.changes.save(layer, path, text, cx),
             Purpose::Rename(container) => {
                 if let Some(wrong) = crate::launch::check::name(trimmed, &[]) {
@@ -141,6 +146,13 @@ impl Containers {
                     at += width;
                 }
             }
+            Pane::Detail if self.tab == Tab::Live => {
+                let room = Self::feed_room(panes.detail);
+                let first = self.feed().first_line(room);
+                if let Some(line) = y.checked_sub(panes.detail.y + 1).filter(|line| *line < room) {
+                    self.feed_mut().select(first + usize::from(line), room);
+                }
+            }
             Pane::Detail if self.tab == Tab::Changes => self.changes.click(x, y, panes.detail, cx),
             Pane::Detail => {}
         }
@@ -154,6 +166,10 @@ impl Containers {
             }
             Some(Pane::Detail) => match self.tab {
                 Tab::Changes => self.changes.wheel(lines, x, panes.detail, cx),
+                Tab::Live => {
+                    let room = Self::feed_room(panes.detail);
+                    self.feed_mut().wheel(lines, room);
+                }
                 Tab::Terminal => self.terminal_wheel(lines),
                 Tab::Logs => self.logs.wheel(lines, self.room(cx)),
                 _ => self.top = self.top.saturating_add_signed(lines).min(self.text_len()),

@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Position, Rect};
 
-use crate::screen::containers::{Containers, Pane};
+use crate::screen::containers::{Containers, Pane, Tab};
 
 /// How far the borders were moved from where they are by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) enum Splitter {
 pub(super) struct Panes {
     pub(super) list: Rect,
     pub(super) mounts: Rect,
+    /// What most was copied for least, beside the feed.
+    pub(super) tops: Rect,
     pub(super) strata: Rect,
     pub(super) detail: Rect,
 }
@@ -50,9 +52,13 @@ impl Panes {
         let strata = moved(wish.max(5), splits.strata, 5, area.height.saturating_sub(6));
         let gap = u16::from(area.width >= 120);
         let right = Rect::new(area.x + left + gap, area.y, area.width - left - gap, area.height);
+        let below = Rect::new(area.x, area.y + strata, left, area.height - strata);
+        let (mounts, tops) =
+            if screen.tab == Tab::Live { beside_feed(below, screen) } else { (below, Rect::default()) };
         Self {
             list: Rect::new(area.x, area.y, left, strata),
-            mounts: Rect::new(area.x, area.y + strata, left, area.height - strata),
+            mounts,
+            tops,
             strata: Rect { height: strata, ..right },
             detail: Rect { y: right.y + strata, height: area.height - strata, ..right },
         }
@@ -75,6 +81,17 @@ impl Panes {
         }
         on(self.strata.x, x).then_some(Splitter::Left)
     }
+}
+
+/// The mounts, as far as there is room beside what most was copied for.
+fn beside_feed(area: Rect, screen: &Containers) -> (Rect, Rect) {
+    let wish = screen.current_detail().map_or(1, |detail| detail.mounts.len()) as u16 * 2 + 2;
+    let height = wish.clamp(5, (area.height / 2).max(5));
+    if area.height < 14 {
+        return (Rect::default(), area);
+    }
+    let tops = Rect { y: area.y + height, height: area.height - height, ..area };
+    (Rect { height, ..area }, tops)
 }
 
 fn moved(size: u16, by: i16, least: u16, most: u16) -> u16 {

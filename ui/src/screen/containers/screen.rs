@@ -15,7 +15,7 @@ use crate::model::ContainerDetail;
 use crate::pen::{Look, Pen};
 use crate::popup::{Choice, Purpose};
 use crate::screen::containers::changes::Tally;
-use crate::screen::containers::{Containers, Pane, Panes, Tab};
+use crate::screen::containers::{Containers, Live, Pane, Panes, Tab};
 use crate::screen::{Context, Screen};
 use crate::size::plural;
 use crate::theme::Stratum;
@@ -28,6 +28,7 @@ impl Screen for Containers {
         match (self.focus, self.tab) {
             (Pane::List, _) => Scope::Containers,
             (Pane::Detail, Tab::Changes) => Scope::Changes,
+            (Pane::Detail, Tab::Live) => Scope::Live,
             (Pane::Detail, Tab::Terminal) => Scope::Terminal,
             (Pane::Detail, Tab::Logs) => Scope::Logs,
             (Pane::Detail, _) => Scope::Container,
@@ -58,6 +59,10 @@ impl Screen for Containers {
         true
     }
 
+    fn hide(&mut self) {
+        self.hide_live();
+    }
+
     fn changed(&mut self, cx: &mut Context<'_>) {
         if !self.opened {
             return;
@@ -75,6 +80,7 @@ impl Screen for Containers {
 
     fn refresh(&mut self, cx: &mut Context<'_>) {
         self.changed(cx);
+        self.retry_live();
         if self.tab == Tab::Changes {
             self.read_changes(cx);
         }
@@ -120,6 +126,7 @@ impl Screen for Containers {
             Data::Terminal(number, news) => self.terminal_news(number, news),
             Data::ContainerSizes(asking, sizes) => self.ask_with_sizes(asking, &sizes, cx),
             Data::Stubborn { containers, why } => Self::ask_force(containers, &why, cx),
+            live @ Data::Live(..) => return self.live_data(live, cx),
             other => return self.changes.data(other, cx),
         }
         None
@@ -130,7 +137,10 @@ impl Screen for Containers {
             if let Some(id) = self.followed.clone() {
                 cx.requests.push(Request::Container(id));
                 self.enter_tab(cx);
+                self.settled = true;
             }
+        } else if self.live_waited(token, cx) {
+            // It was a wait of the watch.
         } else if token == self.ageing {
             cx.requests.push(Request::Containers);
         } else {
@@ -154,6 +164,7 @@ impl Screen for Containers {
                 cx.requests.push(Request::Wait(BEFORE_ASKING, self.wait));
             }
         }
+        self.follow_live(cx);
         self.fit_terminal(cx.area);
     }
 
@@ -177,6 +188,7 @@ impl Screen for Containers {
         let panes = Panes::of(self, area);
         self.draw_list(pen, panes.list);
         self.draw_mounts(pen, panes.mounts);
+        self.draw_tops(pen, panes.tops);
         self.draw_strata(pen, panes.strata);
         self.draw_detail(pen, panes.detail)
     }
@@ -203,6 +215,10 @@ impl Containers {
             cancel.cancel();
             cx.jobs.cancel(job);
         }
+        self.settled = false;
+        self.live = Live::default();
+        self.live.feed.set_filter(&self.feed_filter);
+        self.wanted_file = None;
         self.detail = None;
         self.looks.clear();
         self.reading = Reading::Not;
@@ -239,6 +255,7 @@ impl Containers {
             let top = content.tree.layers().saturating_sub(1);
             // Only where the image's layers were read it is known which of them a path comes from.
             let layered = top > 0 && content.problems.is_empty();
+            self.live.was_counted(layered);
             if !layered {
                 self.tally.from.clear();
                 self.tally.only_metadata = 0;
@@ -251,6 +268,7 @@ impl Containers {
             }
         }
         self.reading = reading;
+        self.arrive_at_file(cx);
     }
 
     /// Shows a container that was just started, as soon as the list has it.

@@ -2,6 +2,7 @@
 
 use ratatui::layout::Rect;
 
+use crate::live::times;
 use crate::model::{ContainerDetail, Detail};
 use crate::pen::{Look, Pen, Sign};
 use crate::screen::containers::Containers;
@@ -46,7 +47,8 @@ impl Containers {
 
     fn strata_title(&self, look: &Look) -> String {
         let Some(row) = self.current() else { return String::new() };
-        let mut parts = vec![row.image.clone()];
+        let mut parts = self.cost(look);
+        parts.push(row.image.clone());
         let health = if row.health.is_empty() { String::new() } else { format!(", {}", row.health) };
         parts.push(format!("{}{health}", row.brief()));
         if let Some(detail) = self.current_detail() {
@@ -63,6 +65,31 @@ impl Containers {
         parts.join(look.sign(Sign::Separator))
     }
 
+    /// What copying cost since it is watched: how much is there, how much of it was copied, and for what.
+    fn cost(&self, look: &Look) -> Vec<String> {
+        let bytes = self.live.feed.sums.bytes;
+        if bytes.copied == 0 {
+            return Vec::new();
+        }
+        let mut parts = Vec::new();
+        if let Some(size) = self.surface_size() {
+            parts.push(format!("writable layer {}", look.size(size)));
+        }
+        let changed = if bytes.written == 0 { "nothing".into() } else { look.size(bytes.written) };
+        parts.push(format!("{} copied up to change {changed}", look.size(bytes.copied)));
+        parts.push(times(bytes, look.unicode()));
+        parts
+    }
+
+    /// Bytes of the writable layer. What was read last tells more than what was measured before; the engine's list of changes does
+    /// not tell all bytes.
+    fn surface_size(&self) -> Option<u64> {
+        let read = (self.tally.known && self.changes.files.origins.is_some()).then_some(self.tally.bytes);
+        let told = self.live.bytes_since();
+        let measured = || self.current_detail().and_then(|detail| detail.written);
+        read.or_else(measured).map(|bytes| bytes.saturating_add_signed(told))
+    }
+
     fn draw_surface(&self, pen: &mut Pen<'_>, area: Rect, detail: &ContainerDetail) {
         let (strong, dim, accent) =
             (pen.look.style(Role::Strong), pen.look.style(Role::Dim), pen.look.style(Role::Accent));
@@ -77,18 +104,20 @@ impl Containers {
             pen.tint(body, wash);
         }
         let (x, width) = (body.x + 2, body.width.saturating_sub(4));
-        let written = detail.written.map(|bytes| pen.look.size(bytes));
         let tally = &self.tally;
-        let counts = if tally.known {
-            format!("{} copied up   {} new   {} deleted", count(tally.copied), count(tally.new), count(tally.deleted))
+        let since = self.live.all_since();
+        // What was read, and what was told after that; where nothing was read, what was told since it is watched.
+        let sum = |read: u64, told: i64| count(read.saturating_add_signed(told));
+        let [copied, new, deleted] =
+            [sum(tally.copied, since[0]), sum(tally.new, since[1]), sum(tally.deleted, since[2])];
+        let counts = if tally.known || since != [0; 3] {
+            format!("{copied} copied up   {new} new   {deleted} deleted")
         } else {
             String::new()
         };
         let fate = if detail.auto_remove { "gone when it exits (--rm)" } else { "gone when the container is removed" };
         let y = area.y + u16::from(area.height >= 5);
-        // What was read last tells more than what was measured before; the engine's list of changes does not tell all bytes.
-        let read = (tally.known && self.changes.files.origins.is_some()).then(|| pen.look.size(tally.bytes));
-        let size = read.or(written).unwrap_or_default();
+        let size = self.surface_size().map(|bytes| pen.look.size(bytes)).unwrap_or_default();
         let used = pen.pieces(x, y, width, &[("writable  ", strong), (&size, accent), ("   ", dim), (&counts, strong)]);
         if area.height == 1 {
             return;
@@ -111,7 +140,11 @@ impl Containers {
         } else {
             String::new()
         };
-        if y + 2 < area.bottom() {
+        let spark = self.live.spark(usize::from(width / 2).min(32), pen.look);
+        if let Some((bars, rate)) = spark.filter(|_| y + 2 < area.bottom()) {
+            let used = pen.pieces(x, y + 2, width, &[(&bars, accent), ("  ", dim), (&rate, dim), ("   ", dim)]);
+            pen.text(x + used, y + 2, width.saturating_sub(used), &copied, dim);
+        } else if y + 2 < area.bottom() {
             pen.text(x, y + 2, width, &copied, dim);
         }
     }
@@ -121,7 +154,7 @@ impl Containers {
         // Where not all layers fit, those that something was copied up from come first, then the newest.
         let mut seen: Vec<usize> = (0..sizes.len()).collect();
         if sizes.len() > usize::from(area.height) {
-            let copied = |at: &usize| self.tally.from.get(&(sizes.len() - 1 - at)).copied().unwrap_or(0);
+            let copied = |at: &usize| self.copied_from(sizes.len() - 1 - at);
             seen.sort_by_key(|at| (copied(at) == 0, *at));
             seen.truncate(usize::from(area.height).saturating_sub(1));
             seen.sort_unstable();
@@ -144,12 +177,19 @@ impl Containers {
         }
     }
 
+    /// Files that were copied up from a layer: those that were read, and those told after that.
+    fn copied_from(&self, layer: usize) -> u64 {
+        let read = self.tally.from.get(&layer).copied().unwrap_or(0);
+        read.saturating_add_signed(self.live.since(layer))
+    }
+
     fn draw_layer(&self, pen: &mut Pen<'_>, area: Rect, base: &Detail, layer: usize) {
         let body = Rect { x: area.x + BAND, width: area.width.saturating_sub(BAND), ..area };
         let y = area.y + (area.height - 1) / 2;
+        let lit = self.live.is_lit(layer);
         if let Some(look) = self.looks.get(layer) {
             draw_band(pen, Rect { width: BAND.min(area.width), ..area }, *look, layer + 1);
-            let wash = pen.look.theme.wash(*look, false);
+            let wash = pen.look.theme.wash(*look, lit);
             if pen.look.theme.level() >= Level::Indexed {
                 pen.tint(body, wash);
             }
@@ -159,11 +199,14 @@ impl Containers {
         let size = pen.look.size(base.layer_size(layer));
         pen.right(body.x + 10, y, 8, &size, strong);
         let mut end = body.right().saturating_sub(1);
-        let copied = self.tally.from.get(&layer).copied().unwrap_or(0);
+        let copied = self.copied_from(layer);
         if copied > 0 {
             let sign = pen.look.sign(Sign::Up);
-            let note = format!("{sign} {} copied up", plural(copied, "file", "files"));
-            end = pen.right(end, y, body.width / 2, &note, accent).saturating_sub(2);
+            // A layer that is lit says so without colours too.
+            let more = if lit { sign } else { "" };
+            let note = format!("{more}{sign} {} copied up", plural(copied, "file", "files"));
+            let style = if lit { pen.look.style(Role::Badge) } else { accent };
+            end = pen.right(end, y, body.width / 2, &note, style).saturating_sub(2);
         }
         let words = base.steps.iter().find(|step| step.layer == Some(layer)).map_or("", |step| &step.instruction);
         let words = if words.is_empty() { "no instruction recorded" } else { words };

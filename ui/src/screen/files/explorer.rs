@@ -67,6 +67,18 @@ impl Explorer {
         self.follow(cx);
     }
 
+    /// Selects a path, all folders above it open; says whether it is there.
+    pub(crate) fn go_to(&mut self, path: &[u8], area: Rect, cx: &mut Context<'_>) -> bool {
+        let height = self.parts(area).0.height.saturating_sub(3);
+        let Some(content) = self.files.content.clone() else { return false };
+        let node = content.tree.find(path).filter(|node| content.tree.seen(*node, self.files.view()).is_some());
+        let Some(node) = node else { return false };
+        self.files.leave_search(height);
+        self.files.reveal(node, height, cx.requests);
+        self.follow(cx);
+        true
+    }
+
     pub(crate) fn content(&self) -> Option<&Arc<Content>> {
         self.files.content.as_ref()
     }
