@@ -118,6 +118,15 @@ impl BodyWriter {
         }
     }
 
+    /// Sends a step: one that counts may get lost when the client is slow to read, one that says something new is waited for.
+    pub(super) fn step(&mut self, step: &Progress) {
+        if step.current > 0 {
+            self.progress(step);
+        } else {
+            self.line(&Line::progress(step));
+        }
+    }
+
     /// Sends one JSON document unless the client is slow to read: for progress, which the next one replaces.
     pub(super) fn progress(&self, step: &Progress) {
         if self.chunks.capacity() > WAITING / 2
@@ -190,6 +199,11 @@ impl<'a> Line<'a> {
     /// A word on what is being done.
     pub(super) fn status(text: &'a str) -> Self {
         Self { status: Some(text), ..Self::default() }
+    }
+
+    /// What programs want to know.
+    pub(super) fn aux(value: serde_json::Value) -> Self {
+        Self { aux: Some(value), detail: Some(Detail { current: None, total: None }), ..Self::default() }
     }
 
     /// The work failed: the last line.
