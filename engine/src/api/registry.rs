@@ -113,10 +113,7 @@ async fn begun(
 }
 
 /// `POST /auth`.
-pub(super) async fn auth(
-    State(api): State<Api>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, ApiError> {
+pub(super) async fn auth(State(api): State<Api>, body: Result<Bytes, BytesRejection>) -> Result<Response, ApiError> {
     let credentials = error::json_body::<Credentials>(body)?.complete();
     let asked = body::whole(&api.work, move |cancel| {
         registry::run(cancel, registry::log_in(&credentials, registry::Limits::default()))

@@ -75,7 +75,8 @@ impl Images {
         let resolved = registry::run(ctx.cancel, resolving).map_err(|error| denied(error, reference))?;
         let warnings = check_platform(&resolved.parsed, asked.as_ref(), reference)?;
         let id = reference.digest().map_or_else(|| reference.tag().unwrap_or_default().into(), |d| d.to_string());
-        let step = |id: &str, status: String| (ctx.progress)(Progress { id: id.into(), status, current: 0, total: None });
+        let step =
+            |id: &str, status: String| (ctx.progress)(Progress { id: id.into(), status, current: 0, total: None });
         step(&id, format!("Pulling from {}", reference.path()));
         let from = Origin {
             endpoint: resolved.endpoint.clone(),
@@ -118,15 +119,14 @@ impl Images {
             (ctx.progress)(step);
         };
         let staging_ctx = Ctx { progress: &relay, cancel: ctx.cancel };
-        let mut staging = Staging::begin(self, staging_ctx)?.with_words(["Extracting", "Pull complete"]);
+        let mut staging = Staging::begin(self, staging_ctx)?.with_words(["Extracting", "Extracting"]);
         let diffs = &resolved.parsed.rootfs.diff_ids;
         let mut wanted: HashMap<Digest, usize> = HashMap::new();
         let mut blobs = Vec::new();
         for (n, (blob, diff)) in resolved.layers.iter().zip(diffs).enumerate() {
             let there = staging.has(*diff)?;
             let status = if there { "Already exists" } else { "Pulling fs layer" };
-            let id = blob.digest.short();
-            (ctx.progress)(Progress { id, status: status.into(), current: 0, total: None });
+            inbox.tell(blob, status);
             if !there && wanted.insert(blob.digest, n).is_none() {
                 blobs.push(blob.clone());
             }
@@ -138,7 +138,9 @@ impl Images {
             let taken = wanted.iter().try_for_each(|_| {
                 let (blob, file) = inbox.next_blob()?;
                 let n = wanted.get(&blob.digest).copied().unwrap_or_default();
-                unpack(&mut staging, &blob, file, n, diffs)
+                unpack(&mut staging, &blob, file, n, diffs)?;
+                inbox.tell(&blob, "Pull complete");
+                Ok::<_, ImageError>(())
             });
             stop.cancel();
             taken
@@ -243,7 +245,11 @@ fn denied(error: RegistryError, reference: &Reference) -> ImageError {
 }
 
 /// Refuses an image for another system, or for another platform than was asked for.
-fn check_platform(config: &ImageConfig, asked: Option<&Platform>, reference: &Reference) -> Result<Vec<String>, ImageError> {
+fn check_platform(
+    config: &ImageConfig,
+    asked: Option<&Platform>,
+    reference: &Reference,
+) -> Result<Vec<String>, ImageError> {
     let os = if config.os.is_empty() { "linux".into() } else { config.os.to_lowercase() };
     let platform = Platform { os, architecture: config.architecture.clone(), variant: config.variant.clone() };
     if platform.os != "linux" {
@@ -259,8 +265,7 @@ fn check_platform(config: &ImageConfig, asked: Option<&Platform>, reference: &Re
     }
     let host = Platform::host();
     let strange = !platform.architecture.is_empty() && platform.architecture != host.architecture;
-    let warning =
-        format!("the image is for {platform}, this machine is {host}: it cannot run here without emulation");
+    let warning = format!("the image is for {platform}, this machine is {host}: it cannot run here without emulation");
     Ok(if strange { vec![warning] } else { Vec::new() })
 }
 
@@ -273,6 +278,11 @@ struct Inbox<'a> {
 }
 
 impl Inbox<'_> {
+    /// Tells what is new of a layer.
+    fn tell(&self, blob: &Descriptor, status: &str) {
+        (self.ctx.progress)(Progress { id: blob.digest.short(), status: status.into(), current: 0, total: None });
+    }
+
     /// Hands on all progress that was sent.
     fn pass_on(&self) {
         for event in self.receiver.try_iter() {

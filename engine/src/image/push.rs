@@ -13,7 +13,7 @@ use super::repositories::Repositories;
 use super::{Image, ImageError, Images, Reference, distribution};
 use crate::layer::store::Layer;
 use crate::progress::{Ctx, Progress};
-use crate::registry::{self, Access, Credentials, Limits, RegistryError, Repository, Upload};
+use crate::registry::{self, Access, Credentials, Limits, RegistryError, Repository, Talk, Upload};
 use crate::root::transaction::{Record, Transaction};
 use layer::Blob;
 
@@ -57,18 +57,15 @@ impl Images {
         let status = format!("The push refers to repository [{}]", reference.name());
         (ctx.progress)(Progress { status, ..Progress::default() });
         let endpoint = registry::Endpoint::of(reference.domain());
-        registry::run(ctx.cancel, async {
-            let opened =
-                Repository::open(endpoint, reference.path(), Access::Push, &options.credentials, Limits::default());
-            let repository = opened.await?;
-            for (tag, id) in &tags {
-                let mut push = Push { images: self, repository: &repository, transaction: &mut transaction, ctx };
-                let pushed = push.image(tag, *id).await.map_err(denied)?;
-                told(&pushed);
-            }
-            Ok(())
-        })
-        .map_err(|error| if ctx.cancel.is_cancelled() { ImageError::Cancelled } else { error })?;
+        let talk = Talk::new()?;
+        let opened =
+            Repository::open(endpoint, reference.path(), Access::Push, &options.credentials, Limits::default());
+        let repository = talk.run::<_, RegistryError>(ctx.cancel, opened)?;
+        for (tag, id) in &tags {
+            let mut push =
+                Push { images: self, talk: &talk, repository: &repository, transaction: &mut transaction, ctx };
+            told(&push.image(tag, *id).map_err(denied)?);
+        }
         transaction.finish().map_err(ImageError::io("write in", self.layout().transactions()))
     }
 
@@ -97,6 +94,11 @@ impl Images {
     }
 }
 
+/// Waits until it is time to tell progress; `None` when it is not done yet.
+async fn for_a_while<T>(work: impl Future<Output = Result<T, RegistryError>>) -> Result<Option<T>, RegistryError> {
+    tokio::time::timeout(EACH, work).await.ok().transpose()
+}
+
 /// Says how to be let in.
 fn denied(error: ImageError) -> ImageError {
     match error {
@@ -110,13 +112,19 @@ fn denied(error: ImageError) -> ImageError {
 /// A push under way.
 struct Push<'a> {
     images: &'a Images,
+    talk: &'a Talk,
     repository: &'a Repository,
     transaction: &'a mut Transaction,
     ctx: Ctx<'a>,
 }
 
 impl Push<'_> {
-    async fn image(&mut self, tag: &Reference, id: ImageId) -> Result<Pushed, ImageError> {
+    /// Waits for a request.
+    fn run<T>(&self, request: impl Future<Output = Result<T, RegistryError>>) -> Result<T, RegistryError> {
+        self.talk.run(self.ctx.cancel, request)
+    }
+
+    fn image(&mut self, tag: &Reference, id: ImageId) -> Result<Pushed, ImageError> {
         let image = self.images.get(id)?;
         let layers = self.lease(&image)?;
         for layer in &layers {
@@ -126,13 +134,13 @@ impl Push<'_> {
         for layer in &layers {
             let blob = match blobs.iter().find(|(diff, _)| *diff == layer.diff) {
                 Some((_, blob)) => *blob,
-                None => self.layer(tag, layer).await?,
+                None => self.layer(tag, layer)?,
             };
             blobs.push((layer.diff, blob));
         }
         let config = &image.stored.raw;
-        if self.repository.has(id.0).await?.is_none() {
-            self.repository.upload(&Upload::bytes(config.clone()), "the configuration").await?;
+        if self.run(self.repository.has(id.0))?.is_none() {
+            self.run(self.repository.upload(&Upload::bytes(config.clone()), "the configuration"))?;
         }
         let layers: Vec<_> = blobs
             .iter()
@@ -146,7 +154,7 @@ impl Push<'_> {
         });
         let manifest = manifest.to_string().into_bytes();
         let (name, size) = (tag.tag().unwrap_or("latest").to_owned(), manifest.len() as u64);
-        let digest = self.repository.put(&name, MANIFEST, manifest).await?;
+        let digest = self.run(self.repository.put(&name, MANIFEST, manifest))?;
         self.name(&tag.with_digest(digest), id)?;
         self.images.tell("push", id, &tag.familiar());
         Ok(Pushed { tag: name, digest, size })
@@ -163,27 +171,24 @@ impl Push<'_> {
     }
 
     /// Sees to it that the registry has a layer.
-    async fn layer(&mut self, tag: &Reference, layer: &Layer) -> Result<Blob, ImageError> {
+    fn layer(&mut self, tag: &Reference, layer: &Layer) -> Result<Blob, ImageError> {
         let name = tag.name();
-        if let Some(blob) = self.reuse(tag, layer.diff).await? {
+        if let Some(blob) = self.reuse(tag, layer.diff)? {
             distribution::note(self.transaction, layer.diff, blob.digest, &name);
             return Ok(blob);
         }
         let path = self.transaction.fresh("blob");
         let tell = |bytes| self.tell(layer.diff, "Preparing", bytes, None);
         let (file, blob) = layer::compress(self.images, layer, &path, &tell, self.ctx.cancel)?;
-        if self.repository.has(blob.digest).await?.is_some() {
+        if self.run(self.repository.has(blob.digest))?.is_some() {
             self.tell(layer.diff, "Layer already exists", 0, None);
         } else {
             let sent = Arc::new(AtomicU64::new(0));
             let upload = Upload::file(file, blob.size, blob.digest, Arc::clone(&sent));
             let what = format!("layer {}", layer.diff);
             let mut uploading = std::pin::pin!(self.repository.upload(&upload, &what));
-            loop {
-                match tokio::time::timeout(EACH, uploading.as_mut()).await {
-                    Ok(done) => break done?,
-                    Err(_) => self.tell(layer.diff, "Pushing", sent.load(Ordering::Relaxed), Some(blob.size)),
-                }
+            while self.run(for_a_while(uploading.as_mut()))?.is_none() {
+                self.tell(layer.diff, "Pushing", sent.load(Ordering::Relaxed), Some(blob.size));
             }
             self.tell(layer.diff, "Pushed", 0, None);
         }
@@ -193,21 +198,21 @@ impl Push<'_> {
     }
 
     /// Finds a layer where it was seen before: in this repository, or in another one of the registry.
-    async fn reuse(&self, tag: &Reference, diff: DiffId) -> Result<Option<Blob>, ImageError> {
+    fn reuse(&self, tag: &Reference, diff: DiffId) -> Result<Option<Blob>, ImageError> {
         let mut sources = distribution::sources(self.images.layout(), diff);
         let name = tag.name();
         sources.sort_by_key(|source| source.repository != name);
         let near = format!("{}/", tag.domain());
         for source in sources.into_iter().filter(|s| s.repository.starts_with(&near)).take(MOST_SOURCES) {
-            if let Some(size) = self.repository.has(source.blob).await? {
+            if let Some(size) = self.run(self.repository.has(source.blob))? {
                 self.tell(diff, "Layer already exists", 0, None);
                 return Ok(Some(Blob { digest: source.blob, size }));
             }
             let from = &source.repository[near.len()..];
-            if source.repository == name || !self.repository.mount(source.blob, from).await? {
+            if source.repository == name || !self.run(self.repository.mount(source.blob, from))? {
                 continue;
             }
-            if let Some(size) = self.repository.has(source.blob).await? {
+            if let Some(size) = self.run(self.repository.has(source.blob))? {
                 self.tell(diff, &format!("Mounted from {from}"), 0, None);
                 return Ok(Some(Blob { digest: source.blob, size }));
             }

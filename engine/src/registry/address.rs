@@ -35,8 +35,9 @@ impl Endpoint {
 
     /// Reads a mirror: `https://host[:port]`, or `http://` on this machine.
     fn mirror(text: &str) -> Result<Self, RegistryError> {
-        let wrong =
-            || RegistryError::Unsupported(format!("mirror {text:?}: write https://host[:port]; http only on this machine"));
+        let wrong = || {
+            RegistryError::Unsupported(format!("mirror {text:?}: write https://host[:port]; http only on this machine"))
+        };
         let (scheme, host) = text.split_once("://").ok_or_else(wrong)?;
         let host = host.trim_end_matches('/');
         let scheme = match scheme {
@@ -71,7 +72,9 @@ pub(crate) fn endpoints(domain: &str, mirrors: &[String]) -> Result<Vec<Endpoint
 /// Whether `host[:port]` is this machine by its very name: no name is looked up.
 pub(super) fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
-        Some(rest) => return rest.split(']').next().and_then(|a| a.parse().ok()).is_some_and(|a: Ipv6Addr| a.is_loopback()),
+        Some(rest) => {
+            return rest.split(']').next().and_then(|a| a.parse().ok()).is_some_and(|a: Ipv6Addr| a.is_loopback());
+        }
         None => host.split(':').next().unwrap_or(host),
     };
     name == "localhost" || name.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())

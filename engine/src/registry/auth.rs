@@ -99,7 +99,9 @@ fn challenge(headers: &HeaderMap) -> Option<Challenge> {
         })
     });
     bearer.or_else(|| {
-        texts().any(|text| text.len() >= 5 && text.as_bytes()[..5].eq_ignore_ascii_case(b"basic")).then_some(Challenge::Basic)
+        texts()
+            .any(|text| text.len() >= 5 && text.as_bytes()[..5].eq_ignore_ascii_case(b"basic"))
+            .then_some(Challenge::Basic)
     })
 }
 
@@ -148,7 +150,9 @@ pub(super) async fn answer(
     let mut value = match challenge(headers) {
         None => return Err(refused("it does not say what it wants to know")),
         Some(Challenge::Basic) => credentials.basic().ok_or_else(|| refused("authentication required"))?,
-        Some(Challenge::Bearer { .. }) if !credentials.registry_token.is_empty() => bearer(&credentials.registry_token)?,
+        Some(Challenge::Bearer { .. }) if !credentials.registry_token.is_empty() => {
+            bearer(&credentials.registry_token)?
+        }
         Some(Challenge::Bearer { realm, service }) => {
             bearer(&token(http, endpoint, &realm, &service, credentials, scopes).await?)?
         }
@@ -238,7 +242,8 @@ mod tests {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(text));
             challenge(&headers)
         };
-        let bearer = |realm: &str, service: &str| Some(Challenge::Bearer { realm: realm.into(), service: service.into() });
+        let bearer =
+            |realm: &str, service: &str| Some(Challenge::Bearer { realm: realm.into(), service: service.into() });
         for (text, want) in [
             (r#"Bearer realm="https://a.b/token",service="s,t",scope="x""#, bearer("https://a.b/token", "s,t")),
             (r#"bearer service=s, realm="https://a""#, bearer("https://a", "s")),

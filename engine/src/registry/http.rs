@@ -107,8 +107,11 @@ impl Http {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(limits.connect));
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config((*tls()).clone()).https_or_http().enable_http1().wrap_connector(tcp);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config((*tls()).clone())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_idle_timeout(Duration::from_secs(30)).http1_max_buf_size(512 << 10);
         Self { client: builder.build(connector), limits, local }
@@ -122,14 +125,18 @@ impl Http {
         *request.method_mut() = ask.method.clone();
         *request.uri_mut() = ask.uri.clone();
         *request.headers_mut() = ask.headers.clone();
-        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(concat!("outcrop/", env!("CARGO_PKG_VERSION"))));
+        request
+            .headers_mut()
+            .insert(USER_AGENT, HeaderValue::from_static(concat!("outcrop/", env!("CARGO_PKG_VERSION"))));
         if !matches!(ask.method, Method::GET | Method::HEAD) {
             request.headers_mut().insert(CONTENT_LENGTH, ask.content.length().into());
         }
         match timeout(patience, self.client.request(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(explain(host, &error)),
-            Err(_) => Err(RegistryError::Host { host, detail: format!("no answer within {} s", patience.as_secs_f32()) }),
+            Err(_) => {
+                Err(RegistryError::Host { host, detail: format!("no answer within {} s", patience.as_secs_f32()) })
+            }
         }
     }
 
@@ -223,7 +230,11 @@ impl Flow {
 fn explain(host: String, error: &hyper_util::client::legacy::Error) -> RegistryError {
     let text = causes(error);
     if error.is_connect() {
-        let hint = if text.contains("UnknownIssuer") { "; its certificate is signed by nobody whom this machine trusts" } else { "" };
+        let hint = if text.contains("UnknownIssuer") {
+            "; its certificate is signed by nobody whom this machine trusts"
+        } else {
+            ""
+        };
         return RegistryError::Host { host, detail: format!("cannot connect: {text}{hint}") };
     }
     RegistryError::Cut { host, detail: format!("the connection broke off: {text}") }

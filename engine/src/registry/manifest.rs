@@ -72,10 +72,13 @@ impl Parsed {
             layers: Option<Vec<Descriptor>>,
             manifests: Option<Vec<Descriptor>>,
         }
-        let any: Any = serde_json::from_slice(bytes).map_err(|error| format!("the manifest cannot be read: {error}"))?;
+        let any: Any =
+            serde_json::from_slice(bytes).map_err(|error| format!("the manifest cannot be read: {error}"))?;
         let kind = if any.media_type.is_empty() { sent_as } else { &any.media_type };
         match any {
-            Any { version: 1, .. } => Err("the image is in Docker's schema 1, which has been given up: push it anew".into()),
+            Any { version: 1, .. } => {
+                Err("the image is in Docker's schema 1, which has been given up: push it anew".into())
+            }
             Any { config: None, layers: None, manifests: Some(manifests), .. } => Ok(Self::Index(manifests)),
             Any { config: Some(config), layers: Some(layers), manifests: None, .. } => {
                 if !CONFIGS.contains(&config.media_type.as_str()) {
@@ -118,7 +121,8 @@ impl Repository {
         let sent_as = sent_as.unwrap_or_default().to_owned();
         let raw = self.document(response, &format!("manifest for {what}"), LARGEST).await?;
         let digest = self.check(&raw, expected)?;
-        let parsed = Parsed::parse(&raw, &sent_as).map_err(|why| RegistryError::Unsupported(format!("{what}: {why}")))?;
+        let parsed =
+            Parsed::parse(&raw, &sent_as).map_err(|why| RegistryError::Unsupported(format!("{what}: {why}")))?;
         Ok(Manifest { digest, parsed })
     }
 
@@ -137,7 +141,8 @@ impl Repository {
                 Parsed::Image { config, layers } => return Ok((config.clone(), layers.clone())),
                 Parsed::Index(manifests) => manifests,
             };
-            let none = || RegistryError::NotFound(format!("no matching manifest for {wanted} in the manifest list of {what}"));
+            let none =
+                || RegistryError::NotFound(format!("no matching manifest for {wanted} in the manifest list of {what}"));
             let chosen = choose(manifests, wanted).ok_or_else(none)?;
             inner = self.manifest(&chosen.digest.to_string(), Some(chosen.digest), what).await?;
             parsed = &inner.parsed;
@@ -152,7 +157,10 @@ impl Repository {
     pub(crate) async fn config(&self, config: &Descriptor) -> Result<Bytes, RegistryError> {
         let what = format!("configuration {}", config.digest);
         if config.size > LARGEST_DOCUMENT as u64 {
-            return Err(RegistryError::Unsupported(format!("{what}: {} bytes, at most {LARGEST_DOCUMENT}", config.size)));
+            return Err(RegistryError::Unsupported(format!(
+                "{what}: {} bytes, at most {LARGEST_DOCUMENT}",
+                config.size
+            )));
         }
         let ask = Ask::new(Method::GET, self.uri(&super::blob::place(config.digest))?);
         let response = self.call(ask, self.http.limits.head).await?;

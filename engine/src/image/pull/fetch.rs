@@ -37,7 +37,13 @@ pub(super) struct Origin {
 }
 
 /// Downloads `blobs`, several at once, until all are there or one fails.
-pub(super) fn fetch(from: &Origin, blobs: Vec<Descriptor>, downloads: &Downloads, events: &Sender<Event>, stop: &Cancel) {
+pub(super) fn fetch(
+    from: &Origin,
+    blobs: Vec<Descriptor>,
+    downloads: &Downloads,
+    events: &Sender<Event>,
+    stop: &Cancel,
+) {
     let work = async {
         let opened = Repository::open(from.endpoint.clone(), &from.path, Access::Pull, &from.credentials, from.limits);
         let repository = opened.await?;
@@ -57,7 +63,8 @@ async fn one(
 ) -> Result<(), ImageError> {
     let tell = |status: &str, current: u64| {
         let total = (current > 0).then_some(blob.size);
-        let _ = events.send(Event::Progress(Progress { id: blob.digest.short(), status: status.into(), current, total }));
+        let _ =
+            events.send(Event::Progress(Progress { id: blob.digest.short(), status: status.into(), current, total }));
     };
     let local = |source| RegistryError::Local { what: "write a layer that is downloaded", source };
     let mut file = downloads.claim(blob.digest, || tell("Waiting", 0)).await.map_err(local)?;
