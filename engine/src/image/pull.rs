@@ -314,3 +314,6 @@ impl Inbox<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
