@@ -10,6 +10,9 @@ use outcrop_layers::digest::{Digest, Hashing};
 use super::http::{Ask, Flow};
 use super::{Descriptor, RegistryError, Repository};
 
+/// So many bytes gained make up for a connection that broke off.
+const WORTH: u64 = 1 << 20;
+
 /// A file that a blob grows in, with the hash of what is there.
 struct Growing<'a> {
     file: Hashing<&'a mut File>,
@@ -65,7 +68,8 @@ impl Repository {
                 match self.more(blob, growing, told).await? {
                     (grown, None) => growing = grown,
                     (grown, Some(cut)) => {
-                        failed = if grown.length() > before { 1 } else { failed + 1 };
+                        // Only what is worth it counts: a few bytes each time would go on for ever.
+                        failed = if grown.length() >= before.saturating_add(WORTH) { 1 } else { failed + 1 };
                         if failed >= self.http.limits.attempts {
                             return Err(cut);
                         }

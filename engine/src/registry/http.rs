@@ -38,7 +38,7 @@ pub(crate) struct Limits {
     pub(crate) stall: Duration,
     /// Least bytes of a blob in that time.
     pub(crate) least: u64,
-    /// How often a blob that breaks off is continued, with nothing gained between.
+    /// How often a blob that breaks off is continued, with little gained between.
     pub(crate) attempts: u32,
     /// Between two attempts.
     pub(crate) pause: Duration,

@@ -242,8 +242,9 @@ fn the_next_pull_continues_what_the_last_one_left() {
 #[test]
 fn hostile_registries() {
     type Twist = fn(&Asked) -> Answer;
-    let layers: [(&str, Twist); 5] = [
-        ("digest differs", |asked| Answer::This(200, Vec::new(), vec![7; 100 + asked.before])),
+    let layers: [(&str, Twist); 6] = [
+        ("digest differs", |_| Answer::Wrong),
+        ("ends after", |asked| Answer::This(200, Vec::new(), vec![7; 100 + asked.before])),
         ("too slow", |_| Answer::Slow),
         ("no answer within", |_| Answer::Silence),
         ("is longer than its", |_| Answer::Endless),
@@ -336,7 +337,11 @@ fn tokens_are_fetched_and_passwords_go_nowhere_else() {
             }
             return Answer::Well;
         }
-        Answer::This(401, vec![("WWW-Authenticate", r#"Bearer realm="/token",service="s""#.into())], Vec::new())
+        Answer::This(
+            401,
+            vec![("WWW-Authenticate", format!(r#"Bearer realm="http://{}/token",service="s""#, asked.host))],
+            Vec::new(),
+        )
     });
     let text = format!("{}/app:1", server.host);
     let root = Root::new();

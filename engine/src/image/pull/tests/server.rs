@@ -12,6 +12,7 @@ use outcrop_layers::digest::Digest;
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) path: String,
+    pub(super) host: String,
     pub(super) range: Option<u64>,
     pub(super) authorization: Option<String>,
     /// How often that path was asked for before.
@@ -26,6 +27,8 @@ pub(super) enum Answer {
     This(u16, Vec<(&'static str, String)>, Vec<u8>),
     /// The truth, but the connection ends after so many bytes of it.
     Cut(usize),
+    /// As many bytes as the truth has, but others.
+    Wrong,
     /// The truth, one byte now and then.
     Slow,
     /// Bytes without end.
@@ -83,12 +86,13 @@ fn serve(stream: TcpStream, content: &Content, behaviour: &Behaviour, log: &Mute
             return Ok(());
         }
         let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-        let mut asked = Asked { path, range: None, authorization: None, before: 0 };
+        let mut asked = Asked { path, host: String::new(), range: None, authorization: None, before: 0 };
         loop {
             let mut line = String::new();
             reader.read_line(&mut line)?;
             let Some((name, value)) = line.trim().split_once(": ") else { break };
             match name.to_lowercase().as_str() {
+                "host" => value.clone_into(&mut asked.host),
                 "range" => asked.range = value.trim_start_matches("bytes=").trim_end_matches('-').parse().ok(),
                 "authorization" => asked.authorization = Some(value.to_owned()),
                 _ => {}
@@ -104,6 +108,7 @@ fn serve(stream: TcpStream, content: &Content, behaviour: &Behaviour, log: &Mute
             Answer::Well => write(&mut out, status, &headers, &body, body.len())?,
             Answer::This(status, headers, body) => write(&mut out, status, &headers, &body, body.len())?,
             Answer::Cut(after) => return write(&mut out, status, &headers, &body[..after.min(body.len())], body.len()),
+            Answer::Wrong => write(&mut out, status, &headers, &vec![7; body.len()], body.len())?,
             Answer::Slow => {
                 write(&mut out, status, &headers, b"", body.len())?;
                 for byte in &body {
