@@ -201,11 +201,6 @@ impl<'a> Line<'a> {
         Self { status: Some(text), ..Self::default() }
     }
 
-    /// What programs want to know.
-    pub(super) fn aux(value: serde_json::Value) -> Self {
-        Self { aux: Some(value), detail: Some(Detail { current: None, total: None }), ..Self::default() }
-    }
-
     /// The work failed: the last line.
     pub(super) fn error(message: &'a str) -> Self {
         Self::failed(message, None)

@@ -15,12 +15,12 @@ use outcrop_layers::config::ImageConfig;
 use outcrop_layers::digest::{Digest, ImageId};
 
 use super::load::parse_platform;
-use super::staging::{NewImage, Staging};
+use super::staging::{NewImage, Origin, Staging};
 use super::{ImageError, Images, Reference, distribution};
 use crate::progress::{Cancel, Ctx, Progress};
 use crate::registry::{self, Access, Credentials, Descriptor, Endpoint, Limits, RegistryError, Repository};
 use downloads::Downloads;
-use fetch::{Event, Origin};
+use fetch::{Event, Place};
 
 /// How often it is looked whether somebody wants to stop.
 const LOOK: Duration = Duration::from_millis(50);
@@ -78,7 +78,7 @@ impl Images {
         let step =
             |id: &str, status: String| (ctx.progress)(Progress { id: id.into(), status, current: 0, total: None });
         step(&id, format!("Pulling from {}", reference.path()));
-        let from = Origin {
+        let from = Place {
             endpoint: resolved.endpoint.clone(),
             path: reference.path().into(),
             credentials: options.credentials.clone(),
@@ -106,7 +106,7 @@ impl Images {
     fn take_layers(
         &self,
         resolved: &Resolved,
-        from: &Origin,
+        from: &Place,
         downloads: &Downloads,
         reference: &Reference,
         ctx: Ctx<'_>,
@@ -147,7 +147,7 @@ impl Images {
         })?;
         let digest = reference.with_digest(resolved.digest);
         let names = if reference.digest().is_some() { vec![digest] } else { vec![reference.clone(), digest] };
-        let image = NewImage { config: resolved.config.clone(), layers: diffs.clone(), names, made_here: false };
+        let image = NewImage { config: resolved.config.clone(), layers: diffs.clone(), names, origin: Origin::Loaded };
         let (id, warnings) = (image.id(), staging.warnings().to_vec());
         staging.publish(&[image])?;
         Ok((id, warnings))

@@ -29,7 +29,7 @@ pub(super) enum Event {
 }
 
 /// Where layers come from.
-pub(super) struct Origin {
+pub(super) struct Place {
     pub(super) endpoint: Endpoint,
     pub(super) path: String,
     pub(super) credentials: Credentials,
@@ -38,7 +38,7 @@ pub(super) struct Origin {
 
 /// Downloads `blobs`, several at once, until all are there or one fails.
 pub(super) fn fetch(
-    from: &Origin,
+    from: &Place,
     blobs: Vec<Descriptor>,
     downloads: &Downloads,
     events: &Sender<Event>,
