@@ -11,6 +11,7 @@ mod hostile;
 mod interop;
 mod kill;
 mod outcrop;
+mod registry;
 mod rootfs;
 mod screens;
 mod system;

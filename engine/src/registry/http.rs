@@ -49,7 +49,7 @@ impl Default for Limits {
         Self {
             connect: Duration::from_secs(8),
             head: Duration::from_secs(15),
-            store: Duration::from_secs(600),
+            store: Duration::from_mins(10),
             document: Duration::from_secs(20),
             stall: Duration::from_secs(15),
             least: 4 << 10,

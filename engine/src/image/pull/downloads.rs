@@ -17,7 +17,7 @@ use crate::root::layout::Layout;
 /// How often it is looked whether another process has a layer.
 const WAIT: Duration = Duration::from_millis(100);
 /// What nobody has continued for so long goes.
-const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+const KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// The directory of downloads.
 #[derive(Clone)]
