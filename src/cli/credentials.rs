@@ -206,20 +206,18 @@ mod tests {
     fn remembers_and_forgets_beside_what_else_is_there() {
         let scratch = tempfile::tempdir().expect("temporary directory");
         let path = scratch.path().join("d/config.json");
-        let open = || Store::read(path.clone(), "/nowhere").ok().expect("reads");
+        let open = || Store::read(path.clone(), "/nowhere").expect("reads");
         let login = Login { username: "me".into(), password: "p:w".into(), identity_token: String::new() };
-        assert!(open().put("h:5000", &login).ok().expect("writes").is_some());
+        assert!(open().put("h:5000", &login).expect("writes").is_some());
         let mode = fs::metadata(&path).expect("is there").permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
         let text = fs::read_to_string(&path).expect("reads").replacen('{', r#"{"currentContext":"x","#, 1);
         fs::write(&path, text).expect("writes");
-        assert!(open().get("h:5000").ok().expect("reads") == Some(login));
-        assert_eq!(
-            decode(&open().header("h:5000").ok().expect("makes")).expect("is base 64").contains(r#""password":"p:w""#),
-            true
-        );
-        assert!(open().forget("h:5000").ok().expect("writes"));
-        assert!(!open().forget("h:5000").ok().expect("reads"));
+        assert!(open().get("h:5000").expect("reads") == Some(login));
+        let header = decode(&open().header("h:5000").expect("makes")).expect("is base 64");
+        assert!(header.contains(r#""password":"p:w""#), "{header}");
+        assert!(open().forget("h:5000").expect("writes"));
+        assert!(!open().forget("h:5000").expect("reads"));
         let left: Value = serde_json::from_slice(&fs::read(&path).expect("reads")).expect("is JSON");
         assert_eq!(left, json!({"currentContext": "x", "auths": {}}));
         fs::write(&path, "{").expect("writes");
@@ -237,7 +235,7 @@ mod tests {
         let path = scratch.path().join("config.json");
         fs::write(&path, r#"{"credHelpers":{"h":"t"},"credsStore":"../evil"}"#).expect("writes");
         let search = format!("{}:/usr/bin:/bin", scratch.path().display());
-        let store = Store::read(path, &search).ok().expect("reads");
+        let store = Store::read(path, &search).expect("reads");
         assert_eq!(store.get("h").ok().flatten().map(|login| login.identity_token).as_deref(), Some("tok"));
         assert!(store.get("other").is_err(), "a helper's name is no path");
     }

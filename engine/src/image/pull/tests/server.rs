@@ -159,8 +159,11 @@ fn write(
     body: &[u8],
     claimed: usize,
 ) -> std::io::Result<()> {
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    write!(out, "HTTP/1.1 {status} X\r\nContent-Length: {claimed}\r\n{headers}\r\n")?;
+    write!(out, "HTTP/1.1 {status} X\r\nContent-Length: {claimed}\r\n")?;
+    for (name, value) in headers {
+        write!(out, "{name}: {value}\r\n")?;
+    }
+    out.write_all(b"\r\n")?;
     out.write_all(body)
 }
 
