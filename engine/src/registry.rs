@@ -3,7 +3,7 @@
 //! The client is our own, on hyper and rustls (with ring): a resumed download, the limits on size and time, the hosts that credentials
 //! and redirects may lead to and progress are what must hold here, and the libraries for this protocol leave them to their HTTP client.
 //!
-//! Everything is asynchronous and runs on one thread, see [`run`].
+//! Everything is asynchronous and runs on the thread that waits for it.
 
 mod address;
 mod auth;
