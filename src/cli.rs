@@ -7,6 +7,7 @@ mod commit;
 mod completions;
 mod cp;
 mod create;
+mod credentials;
 mod demo;
 mod detach_keys;
 mod df;
@@ -24,7 +25,9 @@ mod info;
 mod inspect;
 mod keys;
 mod kill;
+mod layers;
 mod load;
+mod login;
 mod logs;
 mod man;
 mod network;
@@ -33,6 +36,8 @@ mod pause;
 mod port;
 mod prune;
 mod ps;
+mod pull;
+mod push;
 mod rename;
 mod rm;
 mod rmi;
@@ -164,6 +169,10 @@ pub(crate) enum Command {
     Load(load::Load),
     /// Save images to an archive
     Save(save::Save),
+    /// Fetch an image from a registry
+    Pull(pull::Pull),
+    /// Bring an image to a registry
+    Push(push::Push),
     /// Make an image of a file system archive, or of programs of this machine
     Import(import::Import),
     /// Build an image from a Dockerfile
@@ -175,6 +184,10 @@ pub(crate) enum Command {
     Tag(tag::Tag),
     /// Remove names of images, and images without one
     Rmi(rmi::Rmi),
+    /// Remember a user and password for a registry
+    Login(login::Login),
+    /// Forget the user and password for a registry
+    Logout(login::Logout),
     /// Disk use, events, cleaning up
     #[command(subcommand)]
     System(SystemCommand),
@@ -279,6 +292,10 @@ pub(crate) enum ImageCommand {
     Load(load::Load),
     /// Save images to an archive
     Save(save::Save),
+    /// Fetch an image from a registry
+    Pull(pull::Pull),
+    /// Bring an image to a registry
+    Push(push::Push),
     /// Make an image of a file system archive, or of programs of this machine
     Import(import::Import),
     /// Build an image from a Dockerfile
@@ -361,6 +378,10 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<ExitCode,
         Command::Image(ImageCommand::Inspect(it)) => it.run(session).await,
         Command::Load(it) | Command::Image(ImageCommand::Load(it)) => it.run(session).await,
         Command::Save(it) | Command::Image(ImageCommand::Save(it)) => it.run(session).await,
+        Command::Pull(it) | Command::Image(ImageCommand::Pull(it)) => it.run(session).await,
+        Command::Push(it) | Command::Image(ImageCommand::Push(it)) => it.run(session).await,
+        Command::Login(it) => it.run(session).await,
+        Command::Logout(it) => it.run(session),
         Command::Import(it) | Command::Image(ImageCommand::Import(it)) => it.run(session).await,
         Command::Build(it) | Command::Image(ImageCommand::Build(it)) => it.run(session).await,
         Command::Builder(it) => it.run(session).await,
@@ -415,7 +436,7 @@ impl Command {
     pub(crate) fn no_engine(&self) -> bool {
         match self {
             Self::Watch(it) => it.no_engine(),
-            Self::Keys(_) | Self::Completions(_) | Self::Man(_) => true,
+            Self::Logout(_) | Self::Keys(_) | Self::Completions(_) | Self::Man(_) => true,
             _ => false,
         }
     }

@@ -90,6 +90,8 @@ pub(crate) struct Config {
     pub(crate) root: Option<PathBuf>,
     /// The engine to use unless one is named: a host as `-H` takes it, `docker`, `podman` or `embedded`.
     pub(crate) engine: Option<String>,
+    /// Registries that are asked before Docker Hub: `https://host[:port]`.
+    pub(crate) registry_mirrors: Vec<String>,
     /// A theme file.
     pub(crate) theme: Option<PathBuf>,
     /// A file of keys.

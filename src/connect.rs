@@ -56,10 +56,13 @@ pub(crate) enum ConnectError {
     },
 }
 
-/// Connects to `target`. For sockets nothing is sent yet.
-pub(crate) async fn connect(target: Target, rootless: bool) -> Result<Connection, ConnectError> {
+/// Connects to `target`. For sockets nothing is sent yet. The embedded engine asks `mirrors` before Docker Hub.
+pub(crate) async fn connect(target: Target, rootless: bool, mirrors: &[String]) -> Result<Connection, ConnectError> {
     match target {
-        Target::Embedded { root } => Connection::embedded(embedded::open(root.clone(), rootless).await?, root),
+        Target::Embedded { root } => {
+            let api = embedded::open(root.clone(), rootless, mirrors.to_vec()).await?;
+            Connection::embedded(api, root)
+        }
         Target::Host { ref address, .. } => {
             let (docker, wire) = (client(address)?, Wire::of(address).map_err(ConnectError::Choice)?);
             Ok(Connection { docker, target, api: None, wire })

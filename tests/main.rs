@@ -12,6 +12,7 @@ mod interop;
 mod kill;
 mod live;
 mod outcrop;
+mod registry;
 mod rootfs;
 mod screens;
 mod system;

@@ -33,6 +33,7 @@ mod images;
 mod networks;
 mod outcrop;
 mod query;
+mod registry;
 pub mod serve;
 mod system;
 pub mod transport;
@@ -122,7 +123,7 @@ impl Api {
             .route("/info", get(system::info))
             .route("/system/df", get(system::df))
             .route("/events", get(events::events))
-            .route("/auth", any(error::not_yet))
+            .route("/auth", post(registry::auth))
             .route("/images/json", get(images::list))
             .route("/images/prune", post(images::prune))
             .route("/images/load", post(archive::load))

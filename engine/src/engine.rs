@@ -29,6 +29,8 @@ pub struct OpenOptions {
     /// The program that runs beside each container, which must call [`shim::main`](crate::container::shim::main) first of
     /// all; `None` for this very one.
     pub shim: Option<PathBuf>,
+    /// Registries that are asked before Docker Hub: `https://host[:port]`.
+    pub mirrors: Vec<String>,
 }
 
 impl OpenOptions {
@@ -53,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) facts: FactCache,
     pub(crate) events: Events,
     pub(crate) shim: Option<PathBuf>,
+    pub(crate) mirrors: Vec<String>,
 }
 
 impl Engine {
@@ -71,6 +74,7 @@ impl Engine {
             facts: FactCache::default(),
             events,
             shim: options.shim.clone(),
+            mirrors: options.mirrors.clone(),
         });
         let engine = Self { images: Images { shared } };
         if engine.access() == &Access::ReadWrite {

@@ -1,6 +1,7 @@
 //! Images: listing, resolving, loading, saving, tagging, removing.
 
 pub mod change;
+pub(crate) mod distribution;
 pub mod error;
 pub(crate) mod facts;
 pub mod history;
@@ -9,6 +10,8 @@ pub mod import;
 pub mod list;
 pub mod load;
 pub mod prune;
+pub mod pull;
+pub mod push;
 pub mod reference;
 pub(crate) mod references;
 pub mod remove;
@@ -30,6 +33,8 @@ pub use history::HistoryItem;
 pub use import::ImportOptions;
 pub use list::{ListOptions, Summary};
 pub use load::{LoadOptions, Loaded};
+pub use pull::{PullOptions, Pulled};
+pub use push::{PushOptions, Pushed};
 pub use reference::{Reference, ReferenceError};
 pub use remove::Removed;
 pub use save::SaveFormat;

@@ -8,6 +8,7 @@
 //! | [`driver`] | storage drivers: how layers are stored and mounted |
 //! | [`layer`] | layers on a real file system: apply, export, differences |
 //! | [`image`] | images |
+//! | [`registry`] | what speaks to registries |
 //! | [`progress`] | how long work tells its progress and is cancelled |
 //! | [`engine`] | an open data root: where everything starts |
 //! | [`root`] | the data root on disk: locks, transactions, recovery, damage |
@@ -32,6 +33,7 @@ pub mod info;
 pub mod layer;
 pub mod mount;
 pub mod progress;
+pub mod registry;
 pub mod root;
 pub mod sys;
 pub mod usage;

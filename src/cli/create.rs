@@ -10,8 +10,9 @@ use clap::{ArgAction, Args};
 use hyper::Method;
 use outcrop_engine::image::Reference;
 
+use super::layers::{Layers, Stream};
 use super::options::{Body, ContainerOptions};
-use super::{Failure, Session};
+use super::{Failure, Session, pull};
 use crate::connect::Connection;
 use crate::report::{filter, safe};
 
@@ -58,7 +59,7 @@ impl Create {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let body = self.description.body(session, &self.words)?;
         let connection = session.connect().await?;
-        let id = self.description.create(&connection, &self.words[0], &body).await?;
+        let id = self.description.create(session, &connection, &self.words[0], &body).await?;
         safe::print(&format!("{id}\n"))?;
         Ok(ExitCode::SUCCESS)
     }
@@ -79,22 +80,32 @@ impl Description {
         self.options.body(image, command, &cwd, &variable)
     }
 
-    /// Creates the container and gives its ID.
-    pub(super) async fn create(&self, connection: &Connection, image: &str, body: &Body) -> Result<String, Failure> {
+    /// Creates the container and gives its ID. An image that is not there is pulled, as `--pull` says.
+    pub(super) async fn create(
+        &self,
+        session: &Session,
+        connection: &Connection,
+        image: &str,
+        body: &Body,
+    ) -> Result<String, Failure> {
         check_reference(image)?;
         let id_file = self.cidfile.as_deref().map(IdFile::create).transpose()?;
         if self.pull == "always" {
-            return Err(missing(image, "it was to be pulled"));
+            self.pull(session, connection, image).await?;
         }
         let name = Some(self.name.as_str()).filter(|name| !name.is_empty());
         let platform = Some(self.platform.as_str()).filter(|platform| !platform.is_empty());
         let path = filter::query("/containers/create", &[("name", name), ("platform", platform)]);
-        let answer = match connection.call(Method::POST, &path, Some(body.json())).await {
+        let create = || connection.call(Method::POST, &path, Some(body.json()));
+        let answer = match create().await {
             Err(Client::DockerResponseServerError { status_code: 404, message })
                 if self.pull == "missing" && message.to_lowercase().contains("no such image") =>
             {
-                safe::say(&format!("Unable to find image '{}' locally", with_tag(image)));
-                return Err(missing(image, &message));
+                if !self.quiet {
+                    safe::say(&format!("Unable to find image '{}' locally", with_tag(image)));
+                }
+                self.pull(session, connection, image).await?;
+                create().await?
             }
             answer => answer?,
         };
@@ -107,14 +118,14 @@ impl Description {
         }
         Ok(id)
     }
-}
 
-/// Where fetching an image that is not there belongs: until then it is said how to get it here.
-fn missing(image: &str, why: &str) -> Failure {
-    let image = with_tag(image);
-    Failure::new(format!(
-        "Error response from daemon: {why}\nImages are not pulled yet: load one with `outcrop load`, as from `docker save {image} | outcrop load`."
-    ))
+    /// Fetches the image; what is told of it goes to standard error.
+    async fn pull(&self, session: &Session, connection: &Connection, image: &str) -> Result<(), Failure> {
+        let reference = Reference::parse(image).map_err(|error| Failure::new(error.to_string()))?.or_latest();
+        let platform = Some(self.platform.as_str()).filter(|platform| !platform.is_empty());
+        let layers = if self.quiet { Layers::silent() } else { Layers::new(Stream::Error) };
+        pull::pull(session, connection, &reference, platform, layers).await
+    }
 }
 
 fn with_tag(image: &str) -> String {

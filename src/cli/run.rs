@@ -86,7 +86,7 @@ impl Run {
         let connection = session.connect().await.map_err(|failure| refused(&failure, 125))?;
         let connection = Arc::new(connection);
         let image = &self.words[0];
-        let created = self.description.create(&connection, image, &body).await;
+        let created = self.description.create(session, &connection, image, &body).await;
         let id = created.map_err(|failure| refused(&failure, 125))?;
         if self.detach {
             safe::print(&format!("{id}\n"))?;

@@ -80,7 +80,7 @@ impl Session {
 
     /// Connects to it.
     pub(crate) async fn connect(&self) -> Result<Connection, Failure> {
-        Ok(connect::connect(self.target()?, self.rootless).await?)
+        Ok(connect::connect(self.target()?, self.rootless, &self.config.registry_mirrors).await?)
     }
 
     /// Becomes root of a namespace of its own, in which an ordinary user can keep a data root. Before any thread starts.

@@ -223,10 +223,11 @@ pub(crate) fn place(session: &Session, connection: &Connection) -> Place {
 fn embedded(session: &Session) -> outcrop_ui::Open {
     let target = session.choice.embedded_target(&session.env, &session.config, session.is_root);
     let rootless = session.rootless;
+    let mirrors = session.config.registry_mirrors.clone();
     Box::new(move || {
-        let target = target.clone();
+        let (target, mirrors) = (target.clone(), mirrors.clone());
         Box::pin(async move {
-            let connection = connect::connect(target, rootless).await.map_err(|error| error.to_string())?;
+            let connection = connect::connect(target, rootless, &mirrors).await.map_err(|error| error.to_string())?;
             let place = match &connection.target {
                 Target::Embedded { root } => root.display().to_string(),
                 Target::Host { address, .. } => address.clone(),

@@ -8,7 +8,7 @@ use bollard::{BollardRequest, body_full, body_try_stream};
 use bytes::Bytes;
 use futures_util::Stream;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, UPGRADE};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use outcrop_engine::api::{Api, transport};
@@ -91,6 +91,20 @@ impl Connection {
         payload: Payload,
     ) -> Result<Response<Incoming>, Client> {
         let request = build(method, path, payload, false)?;
+        checked(self.wire.send(request).await?).await
+    }
+
+    /// Sends a request in the name of a user of a registry: `auth` is the header `X-Registry-Auth`.
+    pub(crate) async fn request_as(
+        &self,
+        method: Method,
+        path: &str,
+        auth: &str,
+    ) -> Result<Response<Incoming>, Client> {
+        let mut request = build(method, path, Payload::None, false)?;
+        let mut value = HeaderValue::from_str(auth).map_err(io::Error::other)?;
+        value.set_sensitive(true);
+        request.headers_mut().insert("x-registry-auth", value);
         checked(self.wire.send(request).await?).await
     }
 

@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 
 use super::Api;
@@ -13,7 +13,8 @@ use super::query::Params;
 use crate::image::{ImageError, ImportOptions, LoadOptions, Loaded, Reference, SaveFormat};
 use crate::progress::{Ctx, Progress};
 
-fn streamed(body: Body, kind: HeaderValue) -> Response {
+/// A response with a body of that kind.
+pub(super) fn streamed(body: Body, kind: HeaderValue) -> Response {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
@@ -60,10 +61,15 @@ fn finish<T>(out: &mut BodyWriter, done: Result<T, ImageError>, told: impl FnOnc
     }
 }
 
-/// `POST /images/create?fromSrc=-`: makes an image of a root file system. Pulling is not there yet.
-pub(super) async fn create(State(api): State<Api>, params: Params, body: Body) -> Result<Response, ApiError> {
+/// `POST /images/create`: `fromImage=…` pulls, `fromSrc=-` makes an image of a root file system.
+pub(super) async fn create(
+    State(api): State<Api>,
+    params: Params,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
     if let Some(image) = params.some("fromImage") {
-        return Err(lacking(&format!("pulling {image}")));
+        return super::registry::pull(&api, &image, &params, &headers).await;
     }
     let source = params.text("fromSrc").to_owned();
     if source.is_empty() {

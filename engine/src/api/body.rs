@@ -118,6 +118,15 @@ impl BodyWriter {
         }
     }
 
+    /// Sends a step: one that counts may get lost when the client is slow to read, one that says something new is waited for.
+    pub(super) fn step(&mut self, step: &Progress) {
+        if step.current > 0 {
+            self.progress(step);
+        } else {
+            self.line(&Line::progress(step));
+        }
+    }
+
     /// Sends one JSON document unless the client is slow to read: for progress, which the next one replaces.
     pub(super) fn progress(&self, step: &Progress) {
         if self.chunks.capacity() > WAITING / 2

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -99,17 +99,18 @@ pub(super) async fn get(
     }
 }
 
-/// `POST /images/{name}/tag`, and `/push`, which is not there yet.
+/// `POST /images/{name}/tag` and `/push`.
 pub(super) async fn post(
     State(api): State<Api>,
     Path(rest): Path<String>,
     params: Params,
+    headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let (name, what) = split_name(&rest);
     match what {
         "tag" => tag(&api, name.to_owned(), &params).await,
-        "push" => Err(super::error::lacking("push")),
+        "push" => super::registry::push(&api, name, &params, &headers).await,
         _ => Err(unknown(&uri)),
     }
 }

@@ -84,7 +84,6 @@ async fn errors_are_dockers() {
         ("POST /containers/nothing/exec", r#"{"Cmd":["x"],"DetachKeys":"xy"}"#, 400),
         ("POST /exec/nothing/start", "", 404),
         ("GET /exec/nothing/json", "", 404),
-        ("POST /images/create?fromImage=a", "", 501),
         ("POST /images/create", "", 400),
         ("GET /events?since=5&until=1", "", 400),
         ("GET /events?since=yesterday", "", 400),
@@ -209,5 +208,24 @@ async fn three_networks_are_always_there() {
     for name in ["none", id, &id[..12]] {
         let (status, text) = scene.ask(&format!("GET /networks/{name}"), "").await;
         assert!(status.is_success() && text.contains("\"Driver\":\"null\""), "{text}");
+    }
+}
+
+/// What goes wrong before anything is told of a pull or a push has a status.
+#[tokio::test]
+async fn registries_that_cannot_be_asked() {
+    let scene = Scene::new();
+    for (request, body, want) in [
+        ("POST /images/create?fromImage=a", "", 400),
+        ("POST /images/create?fromImage=UPPER&tag=1", "", 400),
+        ("POST /images/create?fromImage=localhost:1/a&tag=1", "", 500),
+        ("POST /images/nothing/push?tag=1", "", 404),
+        ("POST /images/nothing/push?tag=-", "", 400),
+        ("POST /auth", "{", 400),
+    ] {
+        let (status, text) = scene.ask(request, body).await;
+        assert_eq!(status.as_u16(), want, "{request}: {text}");
+        let json: Value = serde_json::from_str(&text).expect("is JSON");
+        assert!(json["message"].as_str().is_some_and(|message| !message.is_empty()), "{request}: {text}");
     }
 }

@@ -10,12 +10,15 @@ use super::reference::ReferenceError;
 use crate::driver::DriverError;
 use crate::filters::FilterError;
 use crate::layer::apply::ApplyError;
+use crate::registry::RegistryError;
 
 /// The class of an error: what an API answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// Status 404.
     NotFound,
+    /// Status 401: a registry wants a user and a password.
+    Unauthorized,
     /// Status 409.
     Conflict,
     /// Status 400.
@@ -114,6 +117,9 @@ pub enum ImageError {
         /// Why.
         detail: String,
     },
+    /// A registry failed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// Stopped on request.
     #[error("cancelled")]
     Cancelled,
@@ -137,6 +143,20 @@ pub enum ImageError {
     },
 }
 
+fn registry_kind(error: &RegistryError) -> ErrorKind {
+    match error {
+        RegistryError::NotFound(_) | RegistryError::Denied { .. } => ErrorKind::NotFound,
+        RegistryError::Unauthorized { .. } => ErrorKind::Unauthorized,
+        RegistryError::Unsupported(_) => ErrorKind::Invalid,
+        RegistryError::Local { source, .. } if is_full(source) => ErrorKind::NoSpace,
+        RegistryError::Cancelled => ErrorKind::Cancelled,
+        RegistryError::Host { .. }
+        | RegistryError::Cut { .. }
+        | RegistryError::Digest { .. }
+        | RegistryError::Local { .. } => ErrorKind::Internal,
+    }
+}
+
 fn list_ids(ids: &[ImageId]) -> String {
     ids.iter().map(|id| id.0.short()).collect::<Vec<_>>().join(", ")
 }
@@ -153,6 +173,7 @@ impl ImageError {
             Self::Damaged { .. }
             | Self::NoLayer(_)
             | Self::Driver(DriverError::Missing { .. } | DriverError::Damaged { .. }) => ErrorKind::Damaged,
+            Self::Registry(error) => registry_kind(error),
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Io { .. } | Self::Stream { .. } | Self::Archive(ArchiveError::Io { .. }) | Self::Driver(_) => {
                 ErrorKind::Internal

@@ -89,6 +89,7 @@ pub(crate) struct Staging<'a> {
     /// Content that has appeared, by chain.
     published: RefCell<HashMap<ChainId, CacheId>>,
     warnings: Vec<String>,
+    words: [&'static str; 2],
 }
 
 impl<'a> Staging<'a> {
@@ -103,7 +104,18 @@ impl<'a> Staging<'a> {
             verified: HashMap::new(),
             published: RefCell::default(),
             warnings: Vec::new(),
+            words: ["Loading layer", "Loaded layer"],
         })
+    }
+
+    /// What progress calls a layer that is unpacked, and one that is.
+    pub(crate) fn with_words(self, words: [&'static str; 2]) -> Self {
+        Self { words, ..self }
+    }
+
+    /// Whether a whole layer with that content is registered; then it stays, and may be among the layers of an image.
+    pub(crate) fn has(&mut self, diff: DiffId) -> Result<bool, ImageError> {
+        Ok(self.unregistered.contains_key(&diff) || self.lease_whole(diff)?)
     }
 
     /// What could not be kept of the layers, each kind once.
@@ -153,7 +165,7 @@ impl<'a> Staging<'a> {
             rootless: self.images.shared.root.rootless(),
             floor: apply::floor(staged.diff()),
             cancel: self.ctx.cancel,
-            on_bytes: &|bytes| self.tell(name, "Loading layer", bytes, total),
+            on_bytes: &|bytes| self.tell(name, self.words[0], bytes, total),
         };
         let applied = apply(&mut tar, staged.diff(), &options, BufWriter::new(file))
             .map_err(|error| ImageError::apply(name, self.images.layout().root(), error))?;
@@ -167,7 +179,7 @@ impl<'a> Staging<'a> {
         }
         let unregistered = Unregistered { staged, split, size: applied.size };
         self.unregistered.entry(applied.diff_id).or_default().push(unregistered);
-        self.tell(name, "Loaded layer", applied.tar_bytes, total);
+        self.tell(name, self.words[1], applied.tar_bytes, total);
         Ok(Passed { diff: applied.diff_id, blob: content.finish().0 })
     }
 

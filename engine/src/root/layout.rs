@@ -6,7 +6,7 @@
 //! image/<driver>/repositories.json
 //! <driver>/<cache ID>/        layers' content
 //! containers/<container ID>/  volumes/<name>/_data  volumes/metadata.db
-//! outcrop/                    ours: lock, txn/, events.log; dockerd does not look at it
+//! outcrop/                    ours: lock, txn/, downloads/, events.log; dockerd does not look at it
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -133,6 +133,16 @@ impl Layout {
     /// Running transactions.
     pub(crate) fn transactions(&self) -> PathBuf {
         self.own().join("txn")
+    }
+
+    /// Layers that are being downloaded.
+    pub(crate) fn downloads(&self) -> PathBuf {
+        self.own().join("downloads")
+    }
+
+    /// What is known of layers at registries.
+    pub(crate) fn distribution(&self) -> PathBuf {
+        self.image().join("distribution")
     }
 
     /// The lock of short changes.

@@ -44,7 +44,7 @@ impl Platform {
     }
 
     /// How well an image for `self` serves `wanted`: 0 is not at all.
-    pub(super) fn serves(&self, wanted: &Self) -> u8 {
+    pub fn serves(&self, wanted: &Self) -> u8 {
         if self.os != wanted.os || self.architecture != wanted.architecture {
             return 0;
         }

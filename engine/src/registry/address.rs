@@ -1,0 +1,161 @@
+//! Where registries are, and which addresses are trusted.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use hyper::Uri;
+
+use super::RegistryError;
+
+/// The domain of references to Docker Hub.
+const HUB: &str = "docker.io";
+/// The host that serves Docker Hub.
+const HUB_HOST: &str = "registry-1.docker.io";
+/// What Docker Hub is called where credentials are kept.
+pub(crate) const HUB_KEY: &str = "https://index.docker.io/v1/";
+
+/// A place that answers for a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// `host[:port]`.
+    pub(super) host: String,
+    /// `https`, `http`, or `None` where both are tried: on this machine.
+    pub(super) scheme: Option<&'static str>,
+    /// Whether it stands in for the registry that is meant: it gets no credentials.
+    pub(super) mirror: bool,
+}
+
+impl Endpoint {
+    /// The registry of a reference's domain, or of an address as it is kept with credentials.
+    pub(crate) fn of(address: &str) -> Self {
+        let host = address.split_once("://").map_or(address, |(_, rest)| rest);
+        let host = host.split('/').next().unwrap_or(host);
+        let host = if [HUB, "index.docker.io", "registry.hub.docker.com"].contains(&host) { HUB_HOST } else { host };
+        Self { host: host.into(), scheme: if is_loopback(host) { None } else { Some("https") }, mirror: false }
+    }
+
+    /// Reads a mirror: `https://host[:port]`, or `http://` on this machine.
+    fn mirror(text: &str) -> Result<Self, RegistryError> {
+        let wrong = || {
+            RegistryError::Unsupported(format!("mirror {text:?}: write https://host[:port]; http only on this machine"))
+        };
+        let (scheme, host) = text.split_once("://").ok_or_else(wrong)?;
+        let host = host.trim_end_matches('/');
+        let scheme = match scheme {
+            "https" => "https",
+            "http" if is_loopback(host) => "http",
+            _ => return Err(wrong()),
+        };
+        if host.is_empty() || host.contains(['/', '@', '?', '#']) {
+            return Err(wrong());
+        }
+        Ok(Self { host: host.into(), scheme: Some(scheme), mirror: true })
+    }
+
+    /// Whether it is on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        is_loopback(&self.host)
+    }
+}
+
+/// What answers for `domain`: the mirrors first, which stand for Docker Hub alone.
+pub(crate) fn endpoints(domain: &str, mirrors: &[String]) -> Result<Vec<Endpoint>, RegistryError> {
+    let mut all = Vec::new();
+    if domain == HUB {
+        for mirror in mirrors {
+            all.push(Endpoint::mirror(mirror)?);
+        }
+    }
+    all.push(Endpoint::of(domain));
+    Ok(all)
+}
+
+/// Whether `host[:port]` is this machine by its very name: no name is looked up.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => {
+            return rest.split(']').next().and_then(|a| a.parse().ok()).is_some_and(|a: Ipv6Addr| a.is_loopback());
+        }
+        None => host.split(':').next().unwrap_or(host),
+    };
+    name == "localhost" || name.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
+}
+
+/// Reads an address that a registry leads to: absolute, or below `from`. It must be `https`; `http` on this machine is followed only
+/// by what is on this machine itself (`local`).
+pub(super) fn lead(from: &Uri, to: &str, local: bool) -> Result<Uri, String> {
+    let uri = if to.starts_with('/') && !to.starts_with("//") {
+        let (scheme, host) = (from.scheme_str().unwrap_or("https"), from.authority().map_or("", |a| a.as_str()));
+        format!("{scheme}://{host}{to}")
+    } else {
+        to.to_owned()
+    };
+    let refused = |why: &str| format!("leads to {:?}, {why}", super::error::shown(to));
+    let uri: Uri = uri.parse().map_err(|_| refused("which is no address"))?;
+    let Some(authority) = uri.authority() else { return Err(refused("which is no address")) };
+    if authority.as_str().contains('@') {
+        return Err(refused("which has a password in it"));
+    }
+    match uri.scheme_str() {
+        Some("https") => Ok(uri),
+        Some("http") if local && is_loopback(authority.as_str()) => Ok(uri),
+        _ => Err(refused("which is not https")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_this_machine() {
+        for (host, local) in [
+            ("localhost", true),
+            ("localhost:5000", true),
+            ("127.0.0.1:5000", true),
+            ("127.9.8.7", true),
+            ("[::1]:5000", true),
+            ("127.0.0.1.evil.com", false),
+            ("localhost.evil.com:80", false),
+            ("[2001:db8::1]", false),
+            ("10.0.0.1", false),
+            ("128.0.0.1", false),
+        ] {
+            assert_eq!(is_loopback(host), local, "{host}");
+        }
+    }
+
+    #[test]
+    fn finds_docker_hub_and_mirrors() {
+        let host = |text: &str| Endpoint::of(text).host;
+        assert_eq!(host("docker.io"), "registry-1.docker.io");
+        assert_eq!(host(HUB_KEY), "registry-1.docker.io");
+        assert_eq!(host("https://quay.io/v2/"), "quay.io");
+        let mirrors = ["https://m.example/".to_owned(), "http://127.0.0.1:5000".to_owned()];
+        let all = endpoints("docker.io", &mirrors).expect("are mirrors");
+        let hosts: Vec<_> = all.iter().map(|endpoint| (endpoint.host.as_str(), endpoint.mirror)).collect();
+        assert_eq!(hosts, [("m.example", true), ("127.0.0.1:5000", true), ("registry-1.docker.io", false)]);
+        assert_eq!(endpoints("quay.io", &mirrors).expect("has none").len(), 1);
+        for bad in ["http://m.example", "m.example", "https://", "https://a/b"] {
+            assert!(endpoints("docker.io", &[bad.into()]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn leads_only_where_it_is_safe() {
+        let from = "https://r.example/v2/a".parse::<Uri>().expect("is one");
+        for (to, local, want) in [
+            ("/x?y", false, Some("https://r.example/x?y")),
+            ("https://cdn.example/b", false, Some("https://cdn.example/b")),
+            ("http://cdn.example/b", false, None),
+            ("http://cdn.example/b", true, None),
+            ("http://127.0.0.1/b", false, None),
+            ("http://127.0.0.1/b", true, Some("http://127.0.0.1/b")),
+            ("//cdn.example/b", false, None),
+            ("file:///etc/passwd", false, None),
+            ("https://a:b@cdn.example/", false, None),
+            ("nonsense", false, None),
+        ] {
+            assert_eq!(lead(&from, to, local).ok().map(|uri| uri.to_string()).as_deref(), want, "{to}");
+        }
+    }
+}

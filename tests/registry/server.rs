@@ -1,0 +1,141 @@
+//! Debian's registry, and a proxy before it that breaks connections.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A running `docker-registry`; ended when dropped.
+pub(crate) struct Registry {
+    pub(crate) host: String,
+    child: Child,
+    _directory: tempfile::TempDir,
+}
+
+impl Registry {
+    /// Starts one on a free port of this machine, and waits until it answers.
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let free = TcpListener::bind("127.0.0.1:0").expect("binds");
+        let host = free.local_addr().expect("has an address").to_string();
+        drop(free);
+        let config = directory.path().join("config.yml");
+        let data = directory.path().join("data");
+        let text = format!(
+            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {host}\n",
+            data.display()
+        );
+        std::fs::write(&config, text).expect("writes");
+        let mut child = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("apt-get install docker-registry");
+        while TcpStream::connect(&host).is_err() {
+            assert!(child.try_wait().expect("waits").is_none(), "docker-registry ended");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self { host, child, _directory: directory }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the proxy does to what the registry sends.
+#[derive(Default)]
+struct State {
+    /// So many bytes pass in all, then it hangs; 0 is no limit.
+    hang: AtomicU64,
+    hanging: AtomicBool,
+    /// Each connection is cut after so many bytes; 0 is no limit.
+    cut: AtomicU64,
+    passed: AtomicU64,
+}
+
+/// A proxy.
+pub(crate) struct Cutter {
+    pub(crate) host: String,
+    state: Arc<State>,
+}
+
+impl Cutter {
+    /// Starts one before `registry`.
+    pub(crate) fn start(registry: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
+        let host = listener.local_addr().expect("has an address").to_string();
+        let state = Arc::new(State::default());
+        let (registry, shared) = (registry.to_owned(), Arc::clone(&state));
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(&registry) else { continue };
+                let (mut up, mut to) = (client.try_clone().expect("clones"), server.try_clone().expect("clones"));
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut up, &mut to);
+                    let _ = to.shutdown(std::net::Shutdown::Both);
+                });
+                let state = Arc::clone(&shared);
+                std::thread::spawn(move || state.pass(server, client));
+            }
+        });
+        Self { host, state }
+    }
+
+    pub(crate) fn hang_after(&self, bytes: u64) {
+        self.state.hang.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn wait_until_hanging(&self) {
+        while !self.state.hanging.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Ends the limits, and counts from nothing.
+    pub(crate) fn let_through(&self) {
+        self.state.hang.store(0, Ordering::Relaxed);
+        self.state.passed.store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn cut_each(&self, bytes: u64) {
+        self.state.cut.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn passed(&self) -> u64 {
+        self.state.passed.load(Ordering::Relaxed)
+    }
+}
+
+impl State {
+    fn pass(&self, mut server: TcpStream, mut client: TcpStream) {
+        let (mut buffer, mut here) = (vec![0; 64 << 10], 0);
+        while let Ok(read @ 1..) = server.read(&mut buffer) {
+            let hang = self.hang.load(Ordering::Relaxed);
+            if hang > 0 && self.passed.load(Ordering::Relaxed) >= hang {
+                self.hanging.store(true, Ordering::Relaxed);
+                // Until whoever waits for more goes away.
+                while self.hang.load(Ordering::Relaxed) > 0 {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                break;
+            }
+            let cut = self.cut.load(Ordering::Relaxed);
+            if client.write_all(&buffer[..read]).is_err() || (cut > 0 && here >= cut) {
+                break;
+            }
+            here += read as u64;
+            self.passed.fetch_add(read as u64, Ordering::Relaxed);
+        }
+        let _ = client.shutdown(std::net::Shutdown::Both);
+        let _ = server.shutdown(std::net::Shutdown::Both);
+    }
+}
