@@ -22,7 +22,7 @@ pub(crate) struct Update {
     containers: Vec<String>,
     #[command(flatten)]
     limits: Limits,
-    /// Start it again when it ends: no, always, unless-stopped, on-failure[:TIMES]
+    /// Start it again when it ends: no, always, unless-stopped, on-failure, on-failure:TIMES
     #[arg(long, value_name = "POLICY")]
     restart: Option<String>,
 }

@@ -50,7 +50,7 @@ pub(crate) struct Limits {
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
 pub(super) struct More {
-    /// Limit of the process: NAME=SOFT[:HARD]
+    /// Limit of the process: NAME=SOFT or NAME=SOFT:HARD
     #[arg(long, value_name = "ULIMIT")]
     ulimit: Vec<String>,
     /// How early it is swapped, 0 to 100

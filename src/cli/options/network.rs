@@ -28,10 +28,10 @@ pub(super) struct Networking {
     /// MAC address
     #[arg(long, value_name = "MAC", default_value = "", hide_default_value = true)]
     mac_address: String,
-    /// Link to another container: CONTAINER[:ALIAS]
+    /// Link to another container: CONTAINER or CONTAINER:ALIAS
     #[arg(long, value_name = "LINK")]
     link: Vec<String>,
-    /// Publish a port on the host: [[IP:]HOST:]CONTAINER[/PROTOCOL], ranges too
+    /// Publish a port on the host: CONTAINER, HOST:CONTAINER or IP:HOST:CONTAINER, /tcp or /udp behind it, ranges too
     #[arg(short, long, value_name = "PORT")]
     publish: Vec<String>,
     /// Publish all exposed ports on any free ones

@@ -13,7 +13,7 @@ pub(super) struct Ending {
     /// Remove it, and its anonymous volumes, when it ends
     #[arg(long)]
     pub(super) rm: bool,
-    /// Start it again when it ends: no, always, unless-stopped, on-failure[:TIMES]
+    /// Start it again when it ends: no, always, unless-stopped, on-failure, on-failure:TIMES
     #[arg(long, value_name = "POLICY", default_value = "no")]
     restart: String,
     /// Driver of logs: json-file, local or none

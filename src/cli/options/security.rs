@@ -23,7 +23,7 @@ pub(super) struct Rights {
     /// no-new-privileges, seccomp=FILE, seccomp=unconfined, apparmor=..., label=..., systempaths=unconfined
     #[arg(long, value_name = "OPTION")]
     security_opt: Vec<String>,
-    /// Give a device of the host: SOURCE[:TARGET[:rwm]]
+    /// Give a device of the host: SOURCE, SOURCE:TARGET or SOURCE:TARGET:rwm
     #[arg(long, value_name = "DEVICE")]
     device: Vec<String>,
     /// Allow devices: TYPE MAJOR:MINOR rwm

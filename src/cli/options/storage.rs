@@ -11,16 +11,16 @@ use crate::cli::Failure;
 #[derive(Args)]
 #[command(next_help_heading = "Storage")]
 pub(super) struct Mounts {
-    /// Mount: [SOURCE:]TARGET[:MODE], a volume's name or a folder of the host as the source
+    /// Mount: TARGET, SOURCE:TARGET or SOURCE:TARGET:MODE, a volume's name or a folder of the host as the source
     #[arg(short, long, value_name = "VOLUME")]
     volume: Vec<String>,
     /// Mount: type=volume|bind|tmpfs,src=...,dst=...[,readonly...]
     #[arg(long, value_name = "MOUNT")]
     mount: Vec<String>,
-    /// Mount memory: TARGET[:OPTIONS]
+    /// Mount memory: TARGET or TARGET:OPTIONS
     #[arg(long, value_name = "TMPFS")]
     tmpfs: Vec<String>,
-    /// Mount what another container has: CONTAINER[:ro]
+    /// Mount what another container has: CONTAINER or CONTAINER:ro
     #[arg(long, value_name = "CONTAINER")]
     volumes_from: Vec<String>,
     /// Driver of volumes that are created
