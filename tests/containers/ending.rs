@@ -59,8 +59,8 @@ fn says_what_is_wrong() {
     let machine = Machine::new();
     machine.start("up", &[], "exec busybox sleep 100");
     for (line, code, words) in [
-        (&["run", "--rm", "nope:1"][..], 125, "Unable to find image 'nope:1' locally"),
-        (&["run", "--rm", "nope:1"], 125, "outcrop load"),
+        (&["run", "--rm", "localhost:1/nope:1"][..], 125, "Unable to find image 'localhost:1/nope:1' locally"),
+        (&["run", "--rm", "localhost:1/nope:1"], 125, "registry localhost:1: cannot connect"),
         (&["run", "--pull", "never", "nope:1"], 125, "No such image: nope:1"),
         (&["run", "UPPER"], 125, "must be lowercase"),
         (&["run", "--name", "up", "base:1"], 125, "is already in use by container"),
@@ -104,7 +104,7 @@ fn the_id_is_written_to_a_file_that_is_not_there() {
     let (code, _, said) = machine.ends(&["create", "--cidfile", path, "base:1"]);
     assert!(code == 1 && said.starts_with("container ID file found"), "{said}");
     fs::remove_file(&file).expect("removes");
-    assert_eq!(machine.ends(&["run", "--cidfile", path, "nope:1"]).0, 125);
+    assert_eq!(machine.ends(&["run", "--cidfile", path, "localhost:1/nope:1"]).0, 125);
     assert!(!file.exists(), "no ID, no file");
 }
 
