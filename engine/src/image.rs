@@ -22,6 +22,7 @@ pub mod save;
 pub(crate) mod staging;
 pub mod store;
 pub mod tag;
+mod write_back;
 
 use std::sync::Arc;
 

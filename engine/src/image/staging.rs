@@ -15,6 +15,7 @@ use outcrop_layers::digest::{ChainId, DiffId, Digest, Hashing, ImageId};
 
 use super::repositories::Repositories;
 use super::store::is_stored;
+use super::write_back::WriteBack;
 use super::{ImageError, Images, Reference, repair};
 use crate::driver::{CacheId, Staged};
 use crate::layer::apply::{self, ApplyOptions, apply};
@@ -90,6 +91,7 @@ pub(crate) struct Staging<'a> {
     published: RefCell<HashMap<ChainId, CacheId>>,
     warnings: Vec<String>,
     words: [&'static str; 2],
+    write_back: WriteBack,
 }
 
 impl<'a> Staging<'a> {
@@ -105,6 +107,7 @@ impl<'a> Staging<'a> {
             published: RefCell::default(),
             warnings: Vec::new(),
             words: ["Loading layer", "Loaded layer"],
+            write_back: WriteBack::default(),
         })
     }
 
@@ -161,11 +164,15 @@ impl<'a> Staging<'a> {
         let file = File::create(&split).map_err(ImageError::io("write", &split))?;
         let mut tar = decoder(content).map_err(|error| stream_error(name, &error))?;
         let total = total.filter(|_| tar.compression() == outcrop_layers::compress::Compression::None);
+        let seen = std::cell::Cell::new(0);
         let options = ApplyOptions {
             rootless: self.images.shared.root.rootless(),
             floor: apply::floor(staged.diff()),
             cancel: self.ctx.cancel,
-            on_bytes: &|bytes| self.tell(name, self.words[0], bytes, total),
+            on_bytes: &|bytes| {
+                self.write_back.add(bytes - seen.replace(bytes), || File::open(&at).ok());
+                self.tell(name, self.words[0], bytes, total);
+            },
         };
         let applied = apply(&mut tar, staged.diff(), &options, BufWriter::new(file))
             .map_err(|error| ImageError::apply(name, self.images.layout().root(), error))?;
