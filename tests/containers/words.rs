@@ -38,7 +38,8 @@ const SCRIPT: &[&str] = &[
     "logs -t one",
     "logs --tail 1 one",
     "logs nope",
-    "top one",
+    // not the share of the processor, which falls from one command to the next
+    "top one -o pid,ppid,user,tty,args",
     "top one -o pid,args",
     "top two",
     "port one",
@@ -88,6 +89,7 @@ fn says_what_docker_says() {
         let (code, _, said) = parts(&ours(&words).output().expect("outcrop"));
         assert_eq!(code, 0, "{line}: {said}");
     }
+    until_it_sleeps(&serve.host);
     let run = |mut command: Command| {
         let (code, out, err) = parts(&command.output().expect("starts"));
         // the one adds a hint on a line of its own where the other says nothing more
@@ -109,6 +111,19 @@ fn says_what_docker_says() {
     }
     let _ = ours(&words("rm -f one two")).output();
     assert!(differences.is_empty(), "{} commands differ:\n\n{}", differences.len(), differences.join("\n\n"));
+}
+
+/// The container's shell has written all that it writes, and is the one process that stays.
+fn until_it_sleeps(host: &str) {
+    let started = std::time::Instant::now();
+    loop {
+        let (_, processes, _) = parts(&docker(host, ["top", "one", "-o", "pid,args"]).output().expect("docker"));
+        if processes.lines().nth(1).is_some_and(|line| line.ends_with(" busybox sleep 1000")) {
+            return;
+        }
+        assert!(started.elapsed().as_secs() < 60, "{processes}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 /// A line of a table without how long ago something was, and with one blank between words.
