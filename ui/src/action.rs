@@ -62,7 +62,7 @@ actions! {
     Inspect = "inspect", "shows everything the engine knows about it";
     Sort = "sort", "changes what the list is sorted by";
     Waste = "waste", "shows bytes stored twice or hidden, and what mends it";
-    Compare = "compare", "compares two images: shared layers joined, files side by side";
+    Compare = "compare", "compares two images or containers: files side by side, shared layers joined";
     Tag = "tag", "gives the image another name";
     New = "new", "makes what the screen is about: runs a container, creates a volume";
     Start = "start", "starts the container; one that runs is started anew, if you say so";

@@ -2,6 +2,7 @@
 
 mod build;
 pub(crate) mod containers;
+mod differences;
 mod disk;
 pub(crate) mod files;
 pub(crate) mod images;

@@ -33,13 +33,14 @@ const CONTAINERS: &[A] = &[
     A::Stop,
     A::Remove,
     A::CopyFiles,
+    A::Compare,
     A::Commit,
     A::Filter,
     A::Palette,
     A::Help,
 ];
 const CHANGES: &[A] =
-    &[A::NextTab, A::Open, A::Diff, A::Save, A::Filter, A::Shell, A::Logs, A::Palette, A::Help, A::Back];
+    &[A::NextTab, A::Open, A::Diff, A::Compare, A::Save, A::Filter, A::Shell, A::Logs, A::Palette, A::Help, A::Back];
 const LIVE: &[A] =
     &[A::Hold, A::Filter, A::Open, A::Diff, A::Sort, A::Save, A::Load, A::Shell, A::NextTab, A::Palette, A::Help];
 const TERMINAL: &[A] = &[A::Open, A::Attach, A::NextTab, A::Start, A::Back, A::Palette, A::Help];

@@ -18,7 +18,7 @@ pub(crate) enum Choice {
     Sort(usize),
     /// What to sort files by, by its number.
     SortFiles(usize),
-    /// An image to compare with, by its ID.
+    /// An image or a container to compare with, by its ID.
     Compare(String),
     /// Starts anew what runs.
     Restart,

@@ -3,6 +3,7 @@
 mod act;
 mod ask;
 mod changes;
+mod compare;
 mod detail;
 mod input;
 mod list;
@@ -30,6 +31,7 @@ use crate::work::Named;
 
 pub(crate) use ask::Asking;
 use changes::Tally;
+use compare::Against;
 use live::{By, Live, Recording};
 use logs::Logs;
 use panes::{Panes, Splits, Splitter};
@@ -134,6 +136,8 @@ pub(crate) struct Containers {
     changes: Explorer,
     reading: Reading,
     reading_job: Option<(JobId, Cancel)>,
+    /// Another container that the selected one is compared with.
+    against: Option<Against>,
     tally: Tally,
     /// Whether the selected container was selected long enough to be asked about.
     settled: bool,

@@ -24,12 +24,12 @@ use crate::filter::{Facts, Filter};
 use crate::model::{Detail, ImageRow};
 use crate::pen::Look;
 use crate::screen::Context;
+use crate::screen::differences::Differences;
 use crate::screen::files::Files;
 use crate::screen::files::file::FilePane;
 use crate::theme::Stratum;
 use crate::widget::cursor::Cursor;
 
-use compare::Compare;
 use follow::Following;
 pub(crate) use waste::percent;
 
@@ -112,7 +112,7 @@ pub(crate) struct Images {
     peeked: Option<usize>,
     waste_cursor: Cursor,
     following: Following,
-    compare: Option<Compare>,
+    compare: Option<Differences>,
     drag: Option<Splitter>,
 }
 

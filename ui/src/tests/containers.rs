@@ -337,3 +337,26 @@ fn a_cancelled_reading_can_be_tried_again() {
     screen.take(Message::Job(crate::job::JobId(1), JobNews::Done("tardy".into())));
     assert!(!screen.text().contains("tardy"), "a cancelled job says nothing more");
 }
+
+#[test]
+fn what_two_containers_see_is_compared() {
+    let mut screen = open(ENGINE);
+    let text = screen.keys("=").text();
+    assert!(text.contains("Compare web with") && text.contains("cache") && text.contains("db"), "{text}");
+    let text = screen.keys("b").text();
+    assert!(text.contains("vs db") && text.contains("reading both"), "{text}");
+    let asked = screen.asked();
+    assert!(asked.contains(&format!("container: {:?}", id(3))), "{asked}");
+    let reading = super::objects::other_changes(&screen);
+    screen.give(Data::Changes { container: id(3), reading });
+    insta::assert_snapshot!("containers_compared", screen.text());
+    let text = screen.keys("esc").text();
+    assert!(text.contains("3 copied up") && !text.contains("vs db"), "{text}");
+    assert!(
+        !screen.keys("esc j space g =").text().contains("Compare web with"),
+        "what is marked is taken: no question"
+    );
+    let reading = crate::content::Reading::Failed("its files are gone".into());
+    let text = screen.give(Data::Changes { container: id(2), reading }).text();
+    assert!(text.contains("its files are gone"), "{text}");
+}

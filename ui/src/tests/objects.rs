@@ -110,8 +110,31 @@ fn file(size: u64) -> Kind {
     Kind::File { size, disk: None }
 }
 
-/// Three layers of an image, and what a container did on top.
+/// Three layers of an image, and what the first container did on top.
 pub(super) fn changes(screen: &Screen) -> Reading {
+    let top = layer(&[
+        ("bin/busybox", file(1_900_000), 0o700),
+        ("bin/vi", Kind::Whiteout, 0),
+        ("bin/foo", file(2), 0o755),
+        ("etc/passwd", file(2136), 0o644),
+        ("usr/lib/libc.so", file(2_200_001), 0o755),
+        ("var/log/new.log", file(12_000), 0o644),
+    ]);
+    on_the_image(screen, 1, top)
+}
+
+/// The same image, and what the third container did.
+pub(super) fn other_changes(screen: &Screen) -> Reading {
+    let top = layer(&[
+        ("bin/vi", Kind::Whiteout, 0),
+        ("bin/foo", file(2), 0o755),
+        ("etc/passwd", file(9000), 0o644),
+        ("srv/data.db", file(50_000), 0o600),
+    ]);
+    on_the_image(screen, 3, top)
+}
+
+fn on_the_image(screen: &Screen, container: usize, top: Arc<LayerIndex>) -> Reading {
     let layers = [
         layer(&[
             ("bin/busybox", file(1_900_000), 0o755),
@@ -120,28 +143,21 @@ pub(super) fn changes(screen: &Screen) -> Reading {
         ]),
         layer(&[("usr/lib/libc.so", file(2_200_000), 0o755)]),
         layer(&[("opt/app.py", file(60), 0o644)]),
-        layer(&[
-            ("bin/busybox", file(1_900_000), 0o700),
-            ("bin/vi", Kind::Whiteout, 0),
-            ("bin/foo", file(2), 0o755),
-            ("etc/passwd", file(2136), 0o644),
-            ("usr/lib/libc.so", file(2_200_001), 0o755),
-            ("var/log/new.log", file(12_000), 0o644),
-        ]),
+        top,
     ];
-    Reading::Ready(Arc::new(content(screen, &layers)))
+    Reading::Ready(Arc::new(content(screen, id(container), &layers)))
 }
 
-fn content(screen: &Screen, layers: &[Arc<LayerIndex>]) -> Content {
+fn content(screen: &Screen, name: String, layers: &[Arc<LayerIndex>]) -> Content {
     let tree = Tree::build(layers);
     let path = super::fixture::write(screen.folder.path(), FAMILY);
     let source = ArchiveSource::open(&path, None, screen.folder.path(), None).expect("opens").swap_remove(1);
-    Content::new("x".into(), tree, Arc::new(source), Vec::new())
+    Content::new(name, tree, Arc::new(source), Vec::new())
 }
 
 pub(super) fn volume_content(screen: &Screen) -> Reading {
     let layers = [layer(&[("mysql/user.frm", file(9_000), 0o600), ("ibdata1", file(12_582_912), 0o660)])];
-    Reading::Ready(Arc::new(content(screen, &layers)))
+    Reading::Ready(Arc::new(content(screen, "a volume".into(), &layers)))
 }
 
 pub(super) fn volumes() -> Vec<VolumeRow> {
@@ -204,7 +220,7 @@ pub(super) fn ground(screen: &Screen, local: bool) -> Data {
         networks: vec!["bridge".into(), "mine".into()],
         containers: vec!["web".into()],
         local,
-        content: Some(Arc::new(content(screen, &layers))),
+        content: Some(Arc::new(content(screen, id(1), &layers))),
         ..Ground::default()
     }))
 }

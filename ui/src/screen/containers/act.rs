@@ -87,6 +87,7 @@ impl Containers {
         let area = Panes::of(self, cx.area).detail;
         let room = area.height.saturating_sub(2);
         match self.tab {
+            Tab::Changes if self.against.is_some() => self.act_against(action, area, cx),
             Tab::Changes => {
                 let offers = matches!(self.reading, Reading::NeedsExport(_) | Reading::Failed(_));
                 if action == Action::Open && self.changes.content().is_none() && offers {
@@ -147,6 +148,7 @@ impl Containers {
             Action::Remove => self.ask_remove(cx),
             Action::Prune => self.ask_prune(cx),
             Action::Copy => self.open_copy(cx),
+            Action::Compare => self.open_compare(cx),
             Action::New => {
                 if !cx.is_read_only() {
                     let image = self.current().map(|row| row.image.clone()).unwrap_or_default();

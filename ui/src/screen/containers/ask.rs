@@ -240,6 +240,7 @@ impl Containers {
                 self.arrange(selected.as_deref(), cx.area);
             }
             Choice::SortFiles(n) => self.changes.sort(n, cx),
+            Choice::Compare(id) => self.compare_with(&id, cx),
             Choice::Restart => self.each(Verb::Restart, cx),
             Choice::CopyOut => {
                 let from = "/".to_owned();

@@ -67,6 +67,9 @@ impl Containers {
         let style = pen.look.style(Role::Dim);
         let title = self.tab_title(pen.look);
         let mut pieces: Vec<(&str, ratatui::style::Style)> = title.iter().map(|(t, s)| (t.as_str(), *s)).collect();
+        if let Some(against) = &self.against {
+            return self.draw_against(pen, area, &pieces, against);
+        }
         if self.changes.content().is_none() {
             let inner = pen.frame(area, &pieces, focused);
             let again = if matches!(self.reading, Reading::NeedsExport(_)) {

@@ -153,7 +153,9 @@ impl Containers {
                     self.feed_mut().select(first + usize::from(line), room);
                 }
             }
-            Pane::Detail if self.tab == Tab::Changes => self.changes.click(x, y, panes.detail, cx),
+            Pane::Detail if self.tab == Tab::Changes && self.against.is_none() => {
+                self.changes.click(x, y, panes.detail, cx);
+            }
             Pane::Detail => {}
         }
     }
@@ -165,7 +167,11 @@ impl Containers {
                 self.cursor.wheel(lines, self.shown.len(), room);
             }
             Some(Pane::Detail) => match self.tab {
-                Tab::Changes => self.changes.wheel(lines, x, panes.detail, cx),
+                Tab::Changes => {
+                    if !self.wheel_against(lines, panes.detail) {
+                        self.changes.wheel(lines, x, panes.detail, cx);
+                    }
+                }
                 Tab::Live => {
                     let room = Self::feed_room(panes.detail);
                     self.feed_mut().wheel(lines, room);

@@ -27,6 +27,7 @@ impl Screen for Containers {
     fn scope(&self) -> Scope {
         match (self.focus, self.tab) {
             (Pane::List, _) => Scope::Containers,
+            (Pane::Detail, Tab::Changes) if self.against.is_some() => Scope::Compare,
             (Pane::Detail, Tab::Changes) => Scope::Changes,
             (Pane::Detail, Tab::Live) => Scope::Live,
             (Pane::Detail, Tab::Terminal) => Scope::Terminal,
@@ -115,6 +116,7 @@ impl Screen for Containers {
             }
             Data::Container(detail) => self.set_detail(*detail, cx),
             Data::Changes { container, reading } => self.set_changes(&container, reading, cx),
+            Data::Differences { left, right, list } => return self.set_differences(left, right, list),
             Data::Logs { generation, bytes, end } => {
                 self.logs.take(generation, &bytes, end);
             }
@@ -152,6 +154,7 @@ impl Screen for Containers {
         if self.reading_job.take_if(|(id, _)| *id == job).is_some() {
             self.reading = Reading::Failed("cancelled".into());
         }
+        self.against.take_if(|against| against.is_read_by(job));
     }
 
     fn settle(&mut self, cx: &mut Context<'_>) {
@@ -215,6 +218,7 @@ impl Containers {
             cancel.cancel();
             cx.jobs.cancel(job);
         }
+        self.stop_comparing(cx);
         self.settled = false;
         self.live = Live::default();
         self.live.feed.set_filter(&self.feed_filter);
@@ -246,6 +250,7 @@ impl Containers {
     }
 
     fn set_changes(&mut self, container: &str, reading: Reading, cx: &mut Context<'_>) {
+        self.take_other(container, &reading, cx);
         if self.followed.as_deref() != Some(container) {
             return;
         }
@@ -268,6 +273,7 @@ impl Containers {
             }
         }
         self.reading = reading;
+        self.ask_differences(cx);
         self.arrive_at_file(cx);
     }
 

@@ -6,27 +6,14 @@ use crate::action::Action;
 use crate::client::differences::Difference;
 use crate::content::Reading;
 use crate::message::Request;
-use crate::pen::{Pen, Sign};
+use crate::pen::Pen;
 use crate::popup::{Choice, Menu, Popup};
-use crate::safe_text::from_bytes;
 use crate::screen::Context;
+use crate::screen::differences::Differences;
 use crate::screen::images::{Images, Known};
 use crate::size::plural;
 use crate::theme::Role;
-use crate::widget::cursor::Cursor;
 use crate::widget::strata::{BAND, draw_band};
-
-/// The comparison of the selected image with another.
-pub(crate) struct Compare {
-    left: String,
-    right: String,
-    differences: Option<Vec<Difference>>,
-    cursor: Cursor,
-    /// Why the files cannot be compared.
-    error: Option<String>,
-    /// Bytes only the left and only the right has.
-    sums: (u64, u64),
-}
 
 impl Images {
     pub(super) fn open_compare(&mut self, cx: &mut Context<'_>) {
@@ -64,14 +51,7 @@ impl Images {
     pub(super) fn compare_with(&mut self, other: &str, cx: &mut Context<'_>) {
         let Some(left) = self.current().map(|r| r.id.clone()) else { return };
         let right = other.to_owned();
-        self.compare = Some(Compare {
-            left,
-            right: right.clone(),
-            differences: None,
-            cursor: Cursor::default(),
-            error: None,
-            sums: (0, 0),
-        });
+        self.compare = Some(Differences::between(left, right.clone()));
         if self.kept(&right).is_none() {
             let (job, cancel) = cx.jobs.start("read the other image", true);
             cx.requests.push(Request::Content { job, cancel, image: right, export: false });
@@ -91,41 +71,36 @@ impl Images {
 
     /// Asks for the differences as soon as both sides are read.
     pub(super) fn ask_differences(&mut self, requests: &mut Vec<Request>) {
-        let Some(compare) = self.compare.as_ref().filter(|c| c.differences.is_none()) else { return };
+        let Some(compare) = self.compare.as_ref().filter(|c| c.is_pending()) else { return };
         if let (Some(left), Some(right)) = (self.kept(&compare.left), self.kept(&compare.right)) {
             requests.push(Request::Differences { left: left.clone(), right: right.clone() });
         }
     }
 
-    pub(crate) fn set_differences(&mut self, left: &str, right: &str, list: Vec<Difference>) {
-        if let Some(compare) = self.compare.as_mut().filter(|c| c.left == left && c.right == right) {
-            let only = |d: &Difference| match (d.left, d.right) {
-                (Some(l), Some(r)) => (l, r),
-                (l, r) => (l.unwrap_or(0), r.unwrap_or(0)),
-            };
-            compare.sums = list.iter().map(only).fold((0, 0), |sum, d| (sum.0 + d.0, sum.1 + d.1));
-            compare.differences = Some(list);
-        }
+    /// Takes an answer; gives it back when it is about others.
+    pub(super) fn set_differences(
+        &mut self,
+        left: String,
+        right: String,
+        mut list: Vec<Difference>,
+    ) -> Option<crate::message::Data> {
+        let ours = self.compare.as_mut().is_some_and(|compare| compare.take(&left, &right, &mut list));
+        (!ours).then_some(crate::message::Data::Differences { left, right, list })
     }
 
-    pub(super) fn act_compare(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
-        let height = self.compare_height(cx.area).1.saturating_sub(3);
+    pub(super) fn act_compare(&mut self, action: Action, cx: &Context<'_>) -> bool {
+        let height = self.compare_height(cx.area).1;
         let Some(compare) = self.compare.as_mut() else { return false };
-        let len = compare.differences.as_ref().map_or(0, Vec::len);
-        if compare.cursor.act(action, len, height) {
-            return true;
-        }
-        if matches!(action, Action::Back | Action::Compare | Action::Left) {
+        if !compare.act(action, height) && matches!(action, Action::Back | Action::Compare | Action::Left) {
             self.compare = None;
         }
         true
     }
 
     pub(super) fn wheel_compare(&mut self, lines: isize, area: Rect) {
-        let height = self.compare_height(area).1.saturating_sub(3);
+        let height = self.compare_height(area).1;
         if let Some(compare) = self.compare.as_mut() {
-            let len = compare.differences.as_ref().map_or(0, Vec::len);
-            compare.cursor.wheel(lines, len, height);
+            compare.wheel(lines, height);
         }
     }
 
@@ -140,7 +115,7 @@ impl Images {
         (strata, area.height - strata)
     }
 
-    pub(super) fn draw_compare(&self, pen: &mut Pen<'_>, area: Rect, compare: &Compare) {
+    pub(super) fn draw_compare(&self, pen: &mut Pen<'_>, area: Rect, compare: &Differences) {
         let (top, bottom) = self.compare_height(area);
         let strata = Rect { height: top, ..area };
         let files = Rect::new(area.x, area.y + top, area.width, bottom);
@@ -155,52 +130,8 @@ impl Images {
         if let (Some(a), Some(b)) = (self.known.get(&compare.left), self.known.get(&compare.right)) {
             draw_pair(pen, inner, [a, b], shared, [&left, &right]);
         }
-        self.draw_differences(pen, files, compare, [&left, &right]);
-    }
-
-    #[expect(clippy::unused_self, reason = "reads as one of the view's parts")]
-    fn draw_differences(&self, pen: &mut Pen<'_>, area: Rect, compare: &Compare, names: [&str; 2]) {
-        let (strong, dim, text) = (pen.look.style(Role::Strong), pen.look.style(Role::Dim), pen.look.style(Role::Text));
-        let about = match &compare.differences {
-            Some(list) => format!("  {}", plural(list.len() as u64, "path differs", "paths differ")),
-            None => String::new(),
-        };
-        let inner = pen.frame(area, &[("Files", strong), (&about, dim)], false);
-        if inner.height < 2 {
-            return;
-        }
-        let Some(list) = &compare.differences else {
-            let what = compare.error.as_deref().unwrap_or("reading both images");
-            pen.text(inner.x + 2, inner.y + 1, inner.width.saturating_sub(4), what, dim);
-            return;
-        };
-        let columns = [inner.right().saturating_sub(26), inner.right().saturating_sub(2)];
-        for (end, name) in columns.iter().zip(names) {
-            pen.right(*end, inner.y, 22, name, dim);
-        }
-        let room = inner.height - 1;
-        let first = compare.cursor.first(list.len(), room);
-        for ((at, difference), y) in list.iter().enumerate().skip(first).take(usize::from(room)).zip(inner.y + 1..) {
-            let selected = at == compare.cursor.at;
-            if selected {
-                let style = pen.look.style(Role::Selected);
-                pen.tint(Rect { y, height: 1, ..inner }, style);
-            }
-            let (sign, role) = match (difference.left, difference.right) {
-                (None, _) => ("+", Role::Good),
-                (_, None) => ("-", Role::Bad),
-                _ => ("~", Role::Change),
-            };
-            let mark = pen.look.style(role);
-            pen.text(inner.x + 1, y, 1, sign, mark);
-            let none = pen.look.sign(Sign::Minus);
-            for (end, size) in columns.iter().zip([difference.left, difference.right]) {
-                let size = size.map_or_else(|| none.to_owned(), |s| pen.look.size(s));
-                pen.right(*end, y, 12, &size, dim);
-            }
-            let style = if selected { strong } else { text };
-            pen.path(inner.x + 3, y, columns[0].saturating_sub(inner.x + 16), &from_bytes(&difference.path), style);
-        }
+        let (strong, about) = (pen.look.style(Role::Strong), compare.about());
+        compare.draw(pen, files, &[("Files", strong), (&about, dim)], [&left, &right], false);
     }
 }
 

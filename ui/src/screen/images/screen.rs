@@ -73,7 +73,7 @@ impl Screen for Images {
             Data::Rows { generation, rows } => return self.set_built(generation, rows, cx),
             Data::Found { generation, nodes, total } => return self.set_found(generation, nodes, total, cx),
             Data::Peek { generation, result } if self.file.generation == generation => self.file.peek = Some(result),
-            Data::Differences { left, right, list } => self.set_differences(&left, &right, list),
+            Data::Differences { left, right, list } => return self.set_differences(left, right, list),
             Data::Conflict { references, why } => ask::ask_force(references, &why, cx),
             other => return Some(other),
         }
