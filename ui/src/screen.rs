@@ -6,6 +6,7 @@ mod differences;
 mod disk;
 pub(crate) mod files;
 pub(crate) mod images;
+mod list;
 mod log;
 mod set;
 pub(crate) mod volumes;

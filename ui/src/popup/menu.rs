@@ -44,6 +44,16 @@ impl Menu {
         Self { title: title.into(), items: Vec::new(), at: 0 }
     }
 
+    /// Offers what a list may be sorted by, each with its letter; the present one is selected.
+    pub(crate) fn of_sorts(title: &str, sorts: &[(char, &str)], at: usize) -> Self {
+        let menu = Self::new(title);
+        let menu = sorts
+            .iter()
+            .enumerate()
+            .fold(menu, |menu, (n, (letter, word))| menu.with(*letter, *word, "", Choice::Sort(n)));
+        menu.on(at)
+    }
+
     /// Adds a line: its letter, what it is, and its value.
     pub(crate) fn with(
         mut self,

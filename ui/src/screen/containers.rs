@@ -20,13 +20,13 @@ use std::collections::{BTreeSet, HashMap};
 use ratatui::layout::Rect;
 
 use crate::content::Reading;
-use crate::filter::{Facts, Filter};
 use crate::job::{Cancel, JobId};
 use crate::message::Processes;
 use crate::model::{ContainerDetail, ContainerRow};
+use crate::screen::Context;
 use crate::screen::files::explorer::Explorer;
+use crate::screen::list::{List, Looked, Row, room};
 use crate::theme::Stratum;
-use crate::widget::cursor::Cursor;
 use crate::work::Named;
 
 pub(crate) use ask::Asking;
@@ -107,18 +107,11 @@ impl Sort {
 /// The screen.
 #[derive(Default)]
 pub(crate) struct Containers {
-    rows: Vec<ContainerRow>,
-    /// Whether it was ever in sight, and whether the engine has answered.
+    list: List<ContainerRow>,
+    /// Whether it was ever in sight.
     opened: bool,
-    loaded: bool,
-    /// Why there is no list.
-    trouble: Option<String>,
-    shown: Vec<usize>,
-    cursor: Cursor,
-    filter: Filter,
     sort: Sort,
     only_running: bool,
-    marks: BTreeSet<String>,
     focus: Pane,
     tab: Tab,
     zoom: bool,
@@ -157,24 +150,17 @@ pub(crate) struct Containers {
     top: usize,
 }
 
-impl Containers {
-    /// The selected container.
-    fn current(&self) -> Option<&ContainerRow> {
-        self.rows.get(*self.shown.get(self.cursor.at)?)
+impl Row for ContainerRow {
+    fn key(&self) -> &str {
+        &self.id
     }
+}
 
+impl Containers {
     /// What is known of the selected container.
     fn current_detail(&self) -> Option<&ContainerDetail> {
-        let id = &self.current()?.id;
+        let id = &self.list.current()?.id;
         self.detail.as_ref().filter(|detail| detail.id == *id)
-    }
-
-    /// The marked containers, or the selected one.
-    fn chosen(&self) -> Vec<&ContainerRow> {
-        if self.marks.is_empty() {
-            return self.current().into_iter().collect();
-        }
-        self.rows.iter().filter(|row| self.marks.contains(&row.id)).collect()
     }
 
     fn named(row: &ContainerRow) -> Named {
@@ -183,56 +169,38 @@ impl Containers {
 
     /// A new list from the engine.
     fn set_rows(&mut self, rows: Result<Vec<ContainerRow>, String>, area: Rect) {
-        let selected = self.current().map(|row| row.id.clone());
-        self.loaded = true;
-        (self.rows, self.trouble) = match rows {
-            Ok(rows) => (rows, None),
-            Err(why) => (Vec::new(), Some(why)),
-        };
-        let there: BTreeSet<&str> = self.rows.iter().map(|row| row.id.as_str()).collect();
-        self.marks.retain(|id| there.contains(id.as_str()));
+        let selected = self.list.selected();
+        self.list.set(rows);
+        let there: BTreeSet<&str> = self.list.rows.iter().map(Row::key).collect();
         self.sessions.retain(|(id, _), _| there.contains(id.as_str()));
         self.arrange(selected.as_deref(), area);
     }
 
     /// Sorts and filters the list, keeping the selected container selected.
     fn arrange(&mut self, selected: Option<&str>, area: Rect) {
-        let mut matcher = crate::filter::matcher(false);
-        let rows = &self.rows;
-        let fits = |row: &ContainerRow, matcher: &mut nucleo_matcher::Matcher| {
+        let room = room(Panes::of(self, area).list);
+        let (only_running, sort) = (self.only_running, self.sort);
+        let look = |row: &ContainerRow| {
+            let alive = row.state.is_alive();
             let text = format!("{} {} {} {}", row.name, row.image, row.state.word(), row.health);
-            let facts = Facts { text: &text, size: 0, used: Some(row.state.is_alive()) };
-            self.filter.is_empty() || self.filter.score(&facts, matcher).is_some()
+            (alive || !only_running).then_some(Looked { text, size: 0, used: Some(alive) })
         };
-        self.shown = (0..rows.len())
-            .filter(|at| !self.only_running || rows[*at].state.is_alive())
-            .filter(|at| fits(&rows[*at], &mut matcher))
-            .collect();
-        self.shown.sort_by(|a, b| {
-            let (a, b) = (&rows[*a], &rows[*b]);
-            match self.sort {
-                Sort::State => (!a.state.is_alive()).cmp(&!b.state.is_alive()).then(b.created.cmp(&a.created)),
-                Sort::Newest => b.created.cmp(&a.created),
-                Sort::Name => a.name.cmp(&b.name),
-                Sort::Image => a.image.cmp(&b.image).then(a.name.cmp(&b.name)),
-            }
+        self.list.arrange(selected, room, look, |a, b| match sort {
+            Sort::State => (!a.state.is_alive()).cmp(&!b.state.is_alive()).then(b.created.cmp(&a.created)),
+            Sort::Newest => b.created.cmp(&a.created),
+            Sort::Name => a.name.cmp(&b.name),
+            Sort::Image => a.image.cmp(&b.image).then(a.name.cmp(&b.name)),
         });
-        let at = selected.and_then(|id| self.shown.iter().position(|at| self.rows[*at].id == id));
-        let height = Panes::of(self, area).list.height.saturating_sub(2);
-        self.cursor.set(at.unwrap_or(self.cursor.at), self.shown.len(), height);
     }
 
     /// Selects a container; says whether the list has it.
-    fn select(&mut self, id: &str, area: Rect) -> bool {
-        let is = |at: &usize| self.rows[*at].id == id;
-        if !self.shown.iter().any(is) && self.rows.iter().any(|row| row.id == id) {
+    fn select(&mut self, id: &str, cx: &mut Context<'_>) -> bool {
+        if self.list.find(id).is_some() && !self.list.shown().any(|row| row.id == id) {
             self.only_running = false;
-            self.filter = Filter::default();
-            self.arrange(None, area);
+            self.list.set_filter("", cx);
+            self.arrange(None, cx.area);
         }
-        let Some(at) = self.shown.iter().position(|at| self.rows[*at].id == id) else { return false };
-        let height = Panes::of(self, area).list.height.saturating_sub(2);
-        self.cursor.set(at, self.shown.len(), height);
-        true
+        let room = room(Panes::of(self, cx.area).list);
+        self.list.select(room, |row| row.id == id)
     }
 }

@@ -14,19 +14,19 @@ mod strata;
 mod tree;
 mod waste;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use outcrop_layers::digest::ChainId;
 use ratatui::layout::Rect;
 
 use crate::content::Reading;
-use crate::filter::{Facts, Filter};
 use crate::model::{Detail, ImageRow};
 use crate::pen::Look;
 use crate::screen::Context;
 use crate::screen::differences::Differences;
 use crate::screen::files::Files;
 use crate::screen::files::file::FilePane;
+use crate::screen::list::{List, Looked, Row, room};
 use crate::theme::Stratum;
 use crate::widget::cursor::Cursor;
 
@@ -87,16 +87,11 @@ pub(crate) struct Totals {
 /// The screen.
 #[derive(Default)]
 pub(crate) struct Images {
-    rows: Vec<ImageRow>,
-    loaded: bool,
-    shown: Vec<usize>,
-    cursor: Cursor,
-    filter: Filter,
+    list: List<ImageRow>,
     sort: Sort,
-    marks: BTreeSet<String>,
     known: HashMap<String, Known>,
     asked: HashSet<String>,
-    /// Which images have a layer, by their place in `rows`.
+    /// Which images have a layer, by their place in the list's rows.
     users: HashMap<ChainId, Vec<usize>>,
     totals: Totals,
     focus: Pane,
@@ -116,6 +111,12 @@ pub(crate) struct Images {
     drag: Option<Splitter>,
 }
 
+impl Row for ImageRow {
+    fn key(&self) -> &str {
+        &self.id
+    }
+}
+
 impl Images {
     pub(crate) fn new(select: Option<String>) -> Self {
         Self { select, ..Self::default() }
@@ -126,36 +127,25 @@ impl Images {
         self.select = Some(id.to_owned());
     }
 
-    /// The selected image.
-    fn current(&self) -> Option<&ImageRow> {
-        self.rows.get(*self.shown.get(self.cursor.at)?)
-    }
-
     fn current_known(&self) -> Option<&Known> {
-        self.known.get(&self.current()?.id)
+        self.known.get(&self.list.current()?.id)
     }
 
     /// A new list from the engine.
     pub(crate) fn set_rows(&mut self, rows: Vec<ImageRow>, now: i64, cx: &mut Context<'_>) {
-        let selected = self.current().map(|r| r.id.clone());
-        self.rows = rows;
-        self.loaded = true;
+        let selected = self.list.selected();
+        self.list.set(Ok(rows));
         self.now = now;
-        let there: HashSet<&str> = self.rows.iter().map(|r| r.id.as_str()).collect();
+        let there: HashSet<&str> = self.list.rows.iter().map(Row::key).collect();
         self.known.retain(|id, _| there.contains(id.as_str()));
         self.asked.retain(|id| there.contains(id.as_str()));
-        self.marks.retain(|id| there.contains(id.as_str()));
         self.arrange(selected.as_deref(), cx.area);
-        if let Some(wanted) = &self.select
-            && let Some(at) = self.shown.iter().position(|i| is_named(&self.rows[*i], wanted))
-        {
+        let room = room(Panes::of(self, cx.area).list);
+        if self.select.as_ref().is_some_and(|wanted| self.list.select(room, |row| is_named(row, wanted))) {
             self.select = None;
-            let len = self.shown.len();
-            self.cursor.set(at, len, Panes::of(self, cx.area).list.height.saturating_sub(2));
         }
         self.count();
-        let ids: Vec<String> =
-            self.shown.iter().map(|i| self.rows[*i].id.clone()).chain(self.rows.iter().map(|r| r.id.clone())).collect();
+        let ids: Vec<String> = self.list.shown().chain(&self.list.rows).map(|row| row.id.clone()).collect();
         let missing: Vec<String> = ids.into_iter().filter(|id| self.asked.insert(id.clone())).collect();
         if !missing.is_empty() {
             cx.requests.push(crate::message::Request::Details(missing));
@@ -169,7 +159,7 @@ impl Images {
             for chain in &detail.chains {
                 looks.push(look.theme.stratum(chain.0.as_bytes(), looks.last().copied()));
             }
-            let is_current = self.current().is_some_and(|r| r.id == detail.id);
+            let is_current = self.list.current().is_some_and(|r| r.id == detail.id);
             self.known.insert(detail.id.clone(), Known { detail, looks });
             if is_current {
                 self.first_step();
@@ -180,32 +170,22 @@ impl Images {
 
     /// Sorts and filters the list, keeping the selected image selected.
     fn arrange(&mut self, selected: Option<&str>, area: Rect) {
-        let mut matcher = crate::filter::matcher(false);
-        let rows = &self.rows;
-        self.shown = (0..rows.len())
-            .filter(|i| {
-                let row = &rows[*i];
-                let text =
-                    format!("{} {}", if row.tags.is_empty() { "<none>".into() } else { row.tags.join(" ") }, row.id);
-                let facts = Facts { text: &text, size: row.size, used: row.containers.map(|c| c > 0) };
-                self.filter.is_empty() || self.filter.score(&facts, &mut matcher).is_some()
-            })
-            .collect();
-        match self.sort {
-            Sort::Newest => self.shown.sort_by(|a, b| {
-                let key = |i: usize| (rows[i].tags.is_empty(), std::cmp::Reverse(rows[i].created), rows[i].name());
-                key(*a).cmp(&key(*b))
-            }),
-            Sort::Name => self.shown.sort_by(|a, b| {
-                let key = |i: usize| (rows[i].tags.is_empty(), rows[i].name());
-                key(*a).cmp(&key(*b))
-            }),
-            Sort::Size => self.shown.sort_by_key(|i| std::cmp::Reverse(rows[*i].size)),
-        }
-        let at = selected.and_then(|id| self.shown.iter().position(|i| self.rows[*i].id == id));
-        let height = Panes::of(self, area).list.height.saturating_sub(2);
-        self.cursor.set(at.unwrap_or(self.cursor.at), self.shown.len(), height);
-        if at.is_none() {
+        let room = room(Panes::of(self, area).list);
+        let look = |row: &ImageRow| {
+            let names = if row.tags.is_empty() { "<none>".into() } else { row.tags.join(" ") };
+            let text = format!("{names} {}", row.id);
+            Some(Looked { text, size: row.size, used: row.containers.map(|c| c > 0) })
+        };
+        let sort = self.sort;
+        let there = self.list.arrange(selected, room, look, |a, b| match sort {
+            Sort::Newest => {
+                let key = |row: &ImageRow| (row.tags.is_empty(), std::cmp::Reverse(row.created));
+                key(a).cmp(&key(b)).then_with(|| a.name().cmp(b.name()))
+            }
+            Sort::Name => (a.tags.is_empty(), a.name()).cmp(&(b.tags.is_empty(), b.name())),
+            Sort::Size => b.size.cmp(&a.size),
+        });
+        if !there {
             self.first_step();
         }
     }
@@ -214,7 +194,7 @@ impl Images {
     fn count(&mut self) {
         self.users.clear();
         let mut sizes: HashMap<ChainId, u64> = HashMap::new();
-        for (at, row) in self.rows.iter().enumerate() {
+        for (at, row) in self.list.rows.iter().enumerate() {
             let Some(known) = self.known.get(&row.id) else { continue };
             for (layer, chain) in known.detail.chains.iter().enumerate() {
                 self.users.entry(*chain).or_default().push(at);
@@ -222,10 +202,10 @@ impl Images {
             }
         }
         self.totals = Totals {
-            images: self.rows.len() as u64,
+            images: self.list.rows.len() as u64,
             bytes: sizes.values().sum(),
             shared: sizes.iter().filter(|(c, _)| self.users.get(c).is_some_and(|u| u.len() > 1)).map(|(_, s)| s).sum(),
-            partial: self.known.len() < self.rows.len(),
+            partial: self.known.len() < self.list.rows.len(),
         };
     }
 
@@ -258,18 +238,18 @@ impl Images {
 
     /// Names of the other images that have this layer.
     fn others(&self, chain: &ChainId) -> Vec<&str> {
-        let own = self.current().map(|r| r.id.as_str());
+        let own = self.list.current().map(|r| r.id.as_str());
         let users = self.users.get(chain).map_or(&[][..], Vec::as_slice);
         let mut others: Vec<&ImageRow> =
-            users.iter().map(|i| &self.rows[*i]).filter(|r| Some(r.id.as_str()) != own).collect();
+            users.iter().map(|i| &self.list.rows[*i]).filter(|r| Some(r.id.as_str()) != own).collect();
         others.sort_by_key(|r| (r.tags.is_empty(), r.name()));
         others.into_iter().map(ImageRow::name).collect()
     }
 
     /// The name of an image that ends with this layer: what `FROM` said, as far as one can know.
     fn base_name(&self, chain: &ChainId) -> Option<&str> {
-        let own = self.current().map(|r| r.id.as_str());
-        self.users.get(chain)?.iter().map(|i| &self.rows[*i]).find_map(|row| {
+        let own = self.list.current().map(|r| r.id.as_str());
+        self.users.get(chain)?.iter().map(|i| &self.list.rows[*i]).find_map(|row| {
             let ends = self.known.get(&row.id)?.detail.chains.last() == Some(chain);
             (ends && Some(row.id.as_str()) != own && !row.tags.is_empty()).then(|| row.name())
         })

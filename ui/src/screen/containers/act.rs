@@ -6,6 +6,7 @@ use crate::message::{Request, TerminalKind};
 use crate::popup::{Choice, Input, LaunchForm, Menu, Popup, Purpose};
 use crate::screen::Context;
 use crate::screen::containers::{Containers, Pane, Panes, Sort, Tab};
+use crate::screen::list::room;
 use crate::work::{Task, Verb, Work};
 
 impl Containers {
@@ -43,7 +44,7 @@ impl Containers {
                 self.set_tab(Tab::Live, cx);
             }
             Action::Inspect => {
-                if let Some(row) = self.current() {
+                if let Some(row) = self.list.current() {
                     cx.log.add(&["inspect", &row.name]);
                 }
                 self.focus = Pane::Detail;
@@ -51,7 +52,7 @@ impl Containers {
             }
             Action::Filter => {
                 let hint = "words, !not, used:yes for what runs";
-                cx.popups.push(Popup::Input(Input::new("/", hint, self.filter.text(), Purpose::Filter)));
+                cx.popups.push(Popup::Input(Input::new("/", hint, self.list.filter().text(), Purpose::Filter)));
             }
             _ => return false,
         }
@@ -64,9 +65,9 @@ impl Containers {
             self.zoom = false;
         } else if self.focus == Pane::Detail {
             self.focus = Pane::List;
-        } else if !self.marks.is_empty() {
-            self.marks.clear();
-        } else if !self.filter.is_empty() {
+        } else if self.list.unmark() {
+            // That was the step.
+        } else if !self.list.filter().is_empty() {
             self.set_filter("", cx);
         } else {
             return false;
@@ -75,12 +76,9 @@ impl Containers {
     }
 
     pub(super) fn set_filter(&mut self, text: &str, cx: &mut Context<'_>) {
-        let selected = self.current().map(|row| row.id.clone());
-        self.filter = crate::filter::Filter::parse(text);
+        let selected = self.list.selected();
+        self.list.set_filter(text, cx);
         self.arrange(selected.as_deref(), cx.area);
-        if let Some(wrong) = self.filter.wrong() {
-            cx.refuse(wrong.to_owned());
-        }
     }
 
     fn act_in_tab(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
@@ -138,7 +136,7 @@ impl Containers {
             Action::Pause => self.pause(cx),
             Action::Shell => self.open_terminal(TerminalKind::Shell, cx),
             Action::Attach => {
-                let start = self.current().is_some_and(|row| !row.state.is_alive());
+                let start = self.list.current().is_some_and(|row| !row.state.is_alive());
                 self.open_terminal(TerminalKind::Attach { start }, cx);
             }
             Action::Rename => self.open_rename(cx),
@@ -151,7 +149,7 @@ impl Containers {
             Action::Compare => self.open_compare(cx),
             Action::New => {
                 if !cx.is_read_only() {
-                    let image = self.current().map(|row| row.image.clone()).unwrap_or_default();
+                    let image = self.list.current().map(|row| row.image.clone()).unwrap_or_default();
                     let (form, requests) = LaunchForm::new(image);
                     cx.requests.extend(requests);
                     cx.popups.push(Popup::Launch(Box::new(form)));
@@ -164,7 +162,7 @@ impl Containers {
 
     /// Starts what does not run; what runs is started anew.
     fn start(&mut self, cx: &mut Context<'_>) {
-        let chosen = self.chosen();
+        let chosen = self.list.chosen();
         let alive = chosen.iter().filter(|row| row.state.is_alive()).count();
         if alive == 0 {
             self.each(Verb::Start, cx);
@@ -179,7 +177,7 @@ impl Containers {
     }
 
     fn pause(&mut self, cx: &mut Context<'_>) {
-        let paused = self.chosen().iter().all(|row| row.state == crate::model::State::Paused);
+        let paused = self.list.chosen().iter().all(|row| row.state == crate::model::State::Paused);
         self.each(if paused { Verb::Unpause } else { Verb::Pause }, cx);
     }
 
@@ -191,7 +189,7 @@ impl Containers {
     }
 
     pub(super) fn each_task(&self, verb: Verb) -> Option<Task> {
-        let containers: Vec<_> = self.chosen().into_iter().map(Self::named).collect();
+        let containers: Vec<_> = self.list.chosen().into_iter().map(Self::named).collect();
         let first = containers.first()?;
         let title = match containers.len() {
             1 => format!("{} {}", verb.word(), first.name),
@@ -209,40 +207,20 @@ impl Containers {
             }
             return false;
         }
-        let (len, height) = (self.shown.len(), Panes::of(self, cx.area).list.height.saturating_sub(2));
-        if self.cursor.act(action, len, height) {
+        if self.list.act(action, room(Panes::of(self, cx.area).list)) {
             return true;
         }
         match action {
             Action::Open | Action::Right => self.focus = Pane::Detail,
-            Action::Mark => {
-                if let Some(id) = self.current().map(|row| row.id.clone())
-                    && !self.marks.remove(&id)
-                {
-                    self.marks.insert(id);
-                }
-                self.cursor.act(Action::Down, len, height);
-            }
-            Action::MarkAll => {
-                let all: Vec<String> = self.shown.iter().map(|at| self.rows[*at].id.clone()).collect();
-                if all.iter().all(|id| self.marks.contains(id)) {
-                    self.marks.clear();
-                } else {
-                    self.marks.extend(all);
-                }
-            }
             Action::OnlyRunning => {
                 self.only_running = !self.only_running;
-                let selected = self.current().map(|row| row.id.clone());
+                let selected = self.list.selected();
                 self.arrange(selected.as_deref(), cx.area);
             }
             Action::Sort => {
-                let mut menu = Menu::new("Sort containers");
-                for (n, (sort, letter)) in Sort::ALL.iter().zip(['r', 'd', 'n', 'i']).enumerate() {
-                    menu = menu.with(letter, sort.word(), "", Choice::Sort(n));
-                }
+                let sorts: Vec<_> = ['r', 'd', 'n', 'i'].into_iter().zip(Sort::ALL.map(Sort::word)).collect();
                 let at = Sort::ALL.iter().position(|sort| *sort == self.sort).unwrap_or(0);
-                cx.popups.push(Popup::Menu(menu.on(at)));
+                cx.popups.push(Popup::Menu(Menu::of_sorts("Sort containers", &sorts, at)));
             }
             _ => return false,
         }
@@ -251,7 +229,7 @@ impl Containers {
 
     /// Has the writable layer of the selected container read.
     pub(super) fn read_changes(&mut self, cx: &mut Context<'_>) {
-        if let Some(row) = self.current().filter(|_| !matches!(self.reading, Reading::Running)) {
+        if let Some(row) = self.list.current().filter(|_| !matches!(self.reading, Reading::Running)) {
             cx.log.add(&["diff", &row.name]);
         }
         self.read_again(cx);
@@ -259,7 +237,7 @@ impl Containers {
 
     /// The same because of what a watch told.
     pub(super) fn read_again(&mut self, cx: &mut Context<'_>) {
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         if matches!(self.reading, Reading::Running) {
             return;
         }

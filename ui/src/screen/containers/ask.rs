@@ -26,7 +26,7 @@ impl Containers {
             return;
         }
         let Some(task) = self.each_task(verb) else { return };
-        let chosen = self.chosen();
+        let chosen = self.list.chosen();
         if chosen.iter().all(|row| !row.state.is_alive()) {
             return cx.say("it does not run");
         }
@@ -59,8 +59,8 @@ impl Containers {
     }
 
     pub(super) fn ask_remove(&mut self, cx: &mut Context<'_>) {
-        if !cx.is_read_only() && !self.chosen().is_empty() {
-            let ids = self.chosen().iter().map(|row| row.id.clone()).collect();
+        if !cx.is_read_only() && !self.list.chosen().is_empty() {
+            let ids = self.list.chosen().iter().map(|row| row.id.clone()).collect();
             cx.requests.push(Request::ContainerSizes(Asking::Remove, ids));
         }
     }
@@ -69,7 +69,8 @@ impl Containers {
         if cx.is_read_only() {
             return;
         }
-        let ids: Vec<String> = self.rows.iter().filter(|row| !row.state.is_alive()).map(|row| row.id.clone()).collect();
+        let ids: Vec<String> =
+            self.list.rows.iter().filter(|row| !row.state.is_alive()).map(|row| row.id.clone()).collect();
         if ids.is_empty() {
             return cx.say("nothing to prune: every container runs");
         }
@@ -85,7 +86,7 @@ impl Containers {
     }
 
     fn ask_remove_with(&self, sizes: &HashMap<String, u64>, cx: &mut Context<'_>) {
-        let chosen = self.chosen();
+        let chosen = self.list.chosen();
         let Some(first) = chosen.first() else { return };
         let alive: Vec<_> = chosen.iter().filter(|row| row.state.is_alive()).collect();
         let mut lines: Vec<Line> = chosen.iter().map(|row| self.row_line(row, sizes, cx)).collect();
@@ -154,7 +155,7 @@ impl Containers {
     }
 
     fn ask_prune_with(&self, sizes: &HashMap<String, u64>, cx: &mut Context<'_>) {
-        let going: Vec<&ContainerRow> = self.rows.iter().filter(|row| !row.state.is_alive()).collect();
+        let going: Vec<&ContainerRow> = self.list.rows.iter().filter(|row| !row.state.is_alive()).collect();
         let mut lines: Vec<Line> = going.iter().map(|row| self.row_line(row, sizes, cx)).collect();
         let bytes: u64 = going.iter().filter_map(|row| sizes.get(&row.id)).sum();
         lines.push(Line::default());
@@ -173,13 +174,13 @@ impl Containers {
         if cx.is_read_only() {
             return;
         }
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         let title = format!("{title} {}", row.name);
         cx.popups.push(Popup::Input(Input::new(title, hint, text, purpose(Self::named(row)))));
     }
 
     pub(super) fn open_rename(&self, cx: &mut Context<'_>) {
-        let name = self.current().map(|row| row.name.clone()).unwrap_or_default();
+        let name = self.list.current().map(|row| row.name.clone()).unwrap_or_default();
         self.input(cx, "Another name for", "letters, digits, _ . and -", name, Purpose::Rename);
     }
 
@@ -189,7 +190,7 @@ impl Containers {
     }
 
     pub(super) fn open_export(&self, cx: &mut Context<'_>) {
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         let path = cx.save_to.join(format!("{}.tar", row.name.replace('/', "_"))).display().to_string();
         let hint = "its whole file system as a tar; an existing file is never replaced";
         let base = self.current_detail().and_then(|detail| detail.base.as_ref());
@@ -199,7 +200,7 @@ impl Containers {
     }
 
     pub(super) fn open_copy_files(&self, cx: &mut Context<'_>) {
-        if self.current().is_some() {
+        if self.list.current().is_some() {
             let menu = Menu::new("Copy files")
                 .with('o', "out of it", "to this machine, as a tar", Choice::CopyOut)
                 .with('i', "into it", "a file, a folder or a tar of this machine", Choice::CopyIn);
@@ -208,7 +209,7 @@ impl Containers {
     }
 
     pub(super) fn open_copy(&self, cx: &mut Context<'_>) {
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         let mut menu = Menu::new("Copy")
             .with('n', "name", row.name.clone(), Choice::Copy(row.name.clone()))
             .with('i', "container ID", short(&row.id), Choice::Copy(row.id.clone()))
@@ -236,7 +237,7 @@ impl Containers {
             }
             Choice::Sort(n) => {
                 self.sort = Sort::ALL[n % Sort::ALL.len()];
-                let selected = self.current().map(|row| row.id.clone());
+                let selected = self.list.selected();
                 self.arrange(selected.as_deref(), cx.area);
             }
             Choice::SortFiles(n) => self.changes.sort(n, cx),

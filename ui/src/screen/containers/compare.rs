@@ -36,9 +36,9 @@ impl Against {
 impl Containers {
     /// Asks which other container to compare with, unless one is marked; those of the same image come first.
     pub(super) fn open_compare(&mut self, cx: &mut Context<'_>) {
-        let Some(current) = self.current() else { return };
-        let mut others: Vec<_> = self.rows.iter().filter(|row| row.id != current.id).collect();
-        if let Some(marked) = others.iter().find(|row| self.marks.contains(&row.id)).map(|row| row.id.clone()) {
+        let Some(current) = self.list.current() else { return };
+        let mut others: Vec<_> = self.list.rows.iter().filter(|row| row.id != current.id).collect();
+        if let Some(marked) = others.iter().find(|row| self.list.is_marked(row)).map(|row| row.id.clone()) {
             return self.compare_with(&marked, cx);
         }
         if others.is_empty() {
@@ -53,7 +53,7 @@ impl Containers {
     }
 
     pub(super) fn compare_with(&mut self, other: &str, cx: &mut Context<'_>) {
-        let (Some(left), Some(row)) = (self.current(), self.rows.iter().find(|row| row.id == other)) else { return };
+        let (Some(left), Some(row)) = (self.list.current(), self.list.find(other)) else { return };
         let differences = Differences::between(left.id.clone(), row.id.clone());
         let name = row.name.clone();
         self.stop_comparing(cx);
@@ -127,7 +127,7 @@ impl Containers {
     }
 
     pub(super) fn draw_against(&self, pen: &mut Pen<'_>, area: Rect, tabs: &[(&str, Style)], against: &Against) {
-        let own = self.current().map_or("", |row| row.name.as_str());
+        let own = self.list.current().map_or("", |row| row.name.as_str());
         let about = format!(" vs {}{}", against.name, against.differences.about());
         let mut title = tabs.to_vec();
         title.push((&about, pen.look.style(Role::Dim)));

@@ -36,7 +36,7 @@ impl Containers {
 
     /// Asks for what the tab shows.
     pub(super) fn enter_tab(&mut self, cx: &mut Context<'_>) {
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         let (id, alive, name) = (row.id.clone(), row.state.is_alive(), row.name.clone());
         match self.tab {
             Tab::Changes => self.read_changes(cx),
@@ -76,7 +76,7 @@ impl Containers {
         let dim = |text: &str| vec![Line::of(text, Role::Dim)];
         match self.tab {
             Tab::Mounts => self.mount_lines(),
-            Tab::Processes => match (&self.processes, self.current()) {
+            Tab::Processes => match (&self.processes, self.list.current()) {
                 (_, Some(row)) if !row.state.is_alive() => dim("it does not run: no processes"),
                 (Some(Ok(processes)), _) => process_lines(processes),
                 (Some(Err(why)), _) => vec![Line::of(why, Role::Bad)],

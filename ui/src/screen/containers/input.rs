@@ -127,14 +127,7 @@ impl Containers {
         let Some(pane) = panes.at(x, y) else { return };
         self.focus = pane;
         match pane {
-            Pane::List => {
-                let room = panes.list.height.saturating_sub(2);
-                let Some(line) = y.checked_sub(panes.list.y + 1).filter(|line| *line < room) else { return };
-                let at = self.cursor.first(self.shown.len(), room) + usize::from(line);
-                if at < self.shown.len() {
-                    self.cursor.set(at, self.shown.len(), room);
-                }
-            }
+            Pane::List => self.list.click(y, panes.list),
             Pane::Detail if y == panes.detail.y => {
                 // The tabs stand on the border, each between blanks or brackets.
                 let mut at = panes.detail.x + 3;
@@ -162,10 +155,7 @@ impl Containers {
 
     fn wheel(&mut self, lines: isize, x: u16, y: u16, panes: &Panes, cx: &mut Context<'_>) {
         match panes.at(x, y) {
-            Some(Pane::List) => {
-                let room = panes.list.height.saturating_sub(2);
-                self.cursor.wheel(lines, self.shown.len(), room);
-            }
+            Some(Pane::List) => self.list.wheel(lines, panes.list),
             Some(Pane::Detail) => match self.tab {
                 Tab::Changes => {
                     if !self.wheel_against(lines, panes.detail) {

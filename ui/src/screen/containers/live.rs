@@ -136,10 +136,10 @@ impl Containers {
     /// Watches the selected container while it runs and its strata or its feed are seen; nothing else.
     pub(super) fn follow_live(&mut self, cx: &mut Context<'_>) {
         let seen = !self.zoom || (self.focus == Pane::Detail && self.tab == Tab::Live);
-        let current = self.current().filter(|_| self.settled && seen);
+        let current = self.list.current().filter(|_| self.settled && seen);
         let Some(id) = current.filter(|row| row.state.is_alive()).map(|row| row.id.clone()) else {
             self.live.end();
-            if self.current().is_some_and(|row| !row.state.is_alive()) {
+            if self.list.current().is_some_and(|row| !row.state.is_alive()) {
                 self.live.failed = None;
             }
             return;
@@ -260,7 +260,7 @@ impl Containers {
         if self.recording.is_some() {
             return cx.say("it is a file already");
         }
-        let Some(row) = self.current().filter(|_| !self.live.feed.is_empty()) else {
+        let Some(row) = self.list.current().filter(|_| !self.live.feed.is_empty()) else {
             return cx.say("nothing was recorded yet");
         };
         let to = cx.save_to.join(format!("{}.watch.jsonl", row.name)).display().to_string();

@@ -26,7 +26,7 @@ fn short_name(mount: &MountRow) -> String {
 impl Containers {
     /// The mounts of the selected container, as far as they are known.
     fn mounts(&self) -> &[MountRow] {
-        match (self.current_detail(), self.current()) {
+        match (self.current_detail(), self.list.current()) {
             (Some(detail), _) => &detail.mounts,
             (None, Some(row)) => &row.mounts,
             _ => &[],
@@ -37,7 +37,7 @@ impl Containers {
         let (strong, dim, kind_style) =
             (pen.look.style(Role::Strong), pen.look.style(Role::Dim), pen.look.style(Role::Change));
         let inner = pen.frame(area, &[("Mounts", strong)], false);
-        if inner.height == 0 || self.current().is_none() {
+        if inner.height == 0 || self.list.current().is_none() {
             return;
         }
         let mounts = self.mounts();
@@ -82,7 +82,7 @@ impl Containers {
 
     /// The mounts at length.
     pub(super) fn mount_lines(&self) -> Vec<Line> {
-        let Some(row) = self.current() else { return Vec::new() };
+        let Some(row) = self.list.current() else { return Vec::new() };
         let auto_remove = self.current_detail().is_some_and(|detail| detail.auto_remove);
         let field = |name: &str, value: &str| Line::of(format!("  {name:<11}"), Role::Dim).and(value, Role::Text);
         let mut lines = Vec::new();
@@ -99,6 +99,7 @@ impl Containers {
                 lines.push(field("options", &mount.options));
             }
             let others: Vec<&str> = self
+                .list
                 .rows
                 .iter()
                 .filter(|other| other.id != row.id && mount.kind == "volume")

@@ -37,9 +37,9 @@ impl Screen for Containers {
     }
 
     fn totals(&self, look: &Look) -> Vec<String> {
-        let alive = self.rows.iter().filter(|row| row.state.is_alive()).count();
+        let alive = self.list.rows.iter().filter(|row| row.state.is_alive()).count();
         let mut parts =
-            vec![format!("{alive} of {} running", plural(self.rows.len() as u64, "container", "containers"))];
+            vec![format!("{alive} of {} running", plural(self.list.rows.len() as u64, "container", "containers"))];
         if let Some(written) = self.current_detail().and_then(|detail| detail.written) {
             parts.push(format!("{} written by this one", look.size(written)));
         }
@@ -47,7 +47,7 @@ impl Screen for Containers {
     }
 
     fn filter_text(&self) -> &str {
-        self.filter.text()
+        self.list.filter().text()
     }
 
     fn open(&mut self, cx: &mut Context<'_>) -> bool {
@@ -69,7 +69,7 @@ impl Screen for Containers {
             return;
         }
         cx.requests.push(Request::Containers);
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         let (id, alive) = (row.id.clone(), row.state.is_alive());
         cx.requests.push(Request::Container(id.clone()));
         match self.tab {
@@ -158,7 +158,7 @@ impl Screen for Containers {
     }
 
     fn settle(&mut self, cx: &mut Context<'_>) {
-        let selected = self.current().map(|row| row.id.clone());
+        let selected = self.list.selected();
         if self.followed != selected {
             self.leave(cx);
             self.followed = selected;
@@ -200,7 +200,7 @@ impl Screen for Containers {
 impl Containers {
     /// Has the list asked for again before what it says of time is wrong: `Up 4 seconds` is so sooner than `Up 3 days`.
     fn age(&mut self, cx: &mut Context<'_>) {
-        let alive = self.rows.iter().filter(|row| row.state.is_alive());
+        let alive = self.list.rows.iter().filter(|row| row.state.is_alive());
         let seconds = alive.map(|row| match row.status.split_whitespace().nth(2) {
             Some(word) if word.starts_with("second") || word.starts_with("than") => 5,
             Some(word) if word.starts_with("minute") || word.starts_with('a') => 30,
@@ -288,7 +288,7 @@ impl Containers {
 
     fn go_to_wanted(&mut self, cx: &mut Context<'_>) {
         let Some((id, terminal)) = self.wanted.take() else { return };
-        if !self.select(&id, cx.area) {
+        if !self.select(&id, cx) {
             self.wanted = Some((id, terminal));
         } else if terminal {
             self.settle(cx);

@@ -13,11 +13,11 @@ use crate::widget::strata::{BAND, draw_band, heights};
 impl Containers {
     pub(super) fn draw_strata(&self, pen: &mut Pen<'_>, area: Rect) {
         let (strong, dim) = (pen.look.style(Role::Strong), pen.look.style(Role::Dim));
-        let name = self.current().map_or("no container", |row| &row.name).to_owned();
+        let name = self.list.current().map_or("no container", |row| &row.name).to_owned();
         let about = self.strata_title(pen.look);
         let inner = pen.frame(area, &[(&name, strong), ("  ", dim), (&about, dim)], false);
         let Some(detail) = self.current_detail() else {
-            if self.current().is_some() && inner.height > 1 {
+            if self.list.current().is_some() && inner.height > 1 {
                 pen.text(inner.x + 2, inner.y, inner.width.saturating_sub(3), "asking the engine", dim);
             }
             return;
@@ -46,7 +46,7 @@ impl Containers {
     }
 
     fn strata_title(&self, look: &Look) -> String {
-        let Some(row) = self.current() else { return String::new() };
+        let Some(row) = self.list.current() else { return String::new() };
         let mut parts = self.cost(look);
         parts.push(row.image.clone());
         let health = if row.health.is_empty() { String::new() } else { format!(", {}", row.health) };

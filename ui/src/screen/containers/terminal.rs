@@ -32,7 +32,7 @@ pub(super) struct Session {
 impl Containers {
     /// Opens a terminal on the selected container, or goes back into the one that is open.
     pub(super) fn open_terminal(&mut self, kind: TerminalKind, cx: &mut Context<'_>) {
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         // Whether it runs the engine knows best: the list may be a moment behind.
         let (id, name) = (row.id.clone(), row.name.clone());
         self.focus = Pane::Detail;
@@ -85,7 +85,7 @@ impl Containers {
 
     /// The one in front, or the only one there is.
     fn session_key(&self) -> Option<(String, bool)> {
-        let id = self.current()?.id.clone();
+        let id = self.list.current()?.id.clone();
         let front = (id, self.shell_in_front);
         if self.sessions.contains_key(&front) {
             return Some(front);
@@ -188,7 +188,7 @@ impl Containers {
     }
 
     fn draw_no_terminal(&self, pen: &mut Pen<'_>, inner: Rect) {
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         let (key, text, dim) = (pen.look.style(Role::Accent), pen.look.style(Role::Text), pen.look.style(Role::Dim));
         let width = inner.width.saturating_sub(4);
         let lines: [&[(&str, ratatui::style::Style)]; 2] = if row.state.is_alive() {

@@ -12,6 +12,7 @@ use crate::screen::Context;
 use crate::screen::files::Tab;
 use crate::screen::files::rows::{FileSort, is_folder};
 use crate::screen::images::{Images, Pane, Panes, Sort};
+use crate::screen::list::room;
 
 impl Images {
     /// Handles an action; says whether it was one of this screen.
@@ -173,7 +174,7 @@ impl Images {
             Action::Prune => self.ask_prune(cx),
             Action::Load => Self::open_load(cx),
             Action::New => {
-                if let (Some(row), false) = (self.current(), cx.is_read_only()) {
+                if let (Some(row), false) = (self.list.current(), cx.is_read_only()) {
                     let (form, requests) = LaunchForm::new(row.reference());
                     cx.requests.extend(requests);
                     cx.popups.push(Popup::Launch(Box::new(form)));
@@ -204,7 +205,8 @@ impl Images {
                 self.files.act(step, height, cx.requests);
             }
             Action::Filter => {
-                let input = Input::new("/", "words, !not, size:>100MB, used:no", self.filter.text(), Purpose::Filter);
+                let input =
+                    Input::new("/", "words, !not, size:>100MB, used:no", self.list.filter().text(), Purpose::Filter);
                 cx.popups.push(Popup::Input(input));
             }
             _ => return false,
@@ -230,9 +232,9 @@ impl Images {
                 Pane::Files => Pane::Strata,
                 _ => Pane::List,
             };
-        } else if !self.marks.is_empty() {
-            self.marks.clear();
-        } else if !self.filter.is_empty() {
+        } else if self.list.unmark() {
+            // That was the step.
+        } else if !self.list.filter().is_empty() {
             self.set_filter("", cx);
         } else {
             return false;
@@ -241,42 +243,19 @@ impl Images {
     }
 
     fn act_list(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
-        let (len, height) = (self.shown.len(), Panes::of(self, cx.area).list.height.saturating_sub(2));
-        let before = self.cursor.at;
-        if self.cursor.act(action, len, height) {
-            if self.cursor.at != before {
+        let before = self.list.selected();
+        if self.list.act(action, room(Panes::of(self, cx.area).list)) {
+            if self.list.selected() != before {
                 self.first_step();
             }
             return true;
         }
         match action {
             Action::Open | Action::Right => self.focus = Pane::Strata,
-            Action::Mark => {
-                if let Some(id) = self.current().map(|r| r.id.clone())
-                    && !self.marks.remove(&id)
-                {
-                    self.marks.insert(id);
-                }
-                self.act_list(Action::Down, cx);
-            }
-            Action::MarkAll => {
-                let all: Vec<String> = self.shown.iter().map(|i| self.rows[*i].id.clone()).collect();
-                let marked = all.iter().all(|id| self.marks.contains(id));
-                for id in all {
-                    if marked {
-                        self.marks.remove(&id)
-                    } else {
-                        self.marks.insert(id)
-                    };
-                }
-            }
             Action::Sort => {
-                let mut menu = Menu::new("Sort images");
-                for (n, (sort, letter)) in Sort::ALL.iter().zip(['d', 'n', 's']).enumerate() {
-                    menu = menu.with(letter, sort.word(), "", Choice::Sort(n));
-                }
-                let at = Sort::ALL.iter().position(|s| *s == self.sort).unwrap_or(0);
-                cx.popups.push(Popup::Menu(menu.on(at)));
+                let sorts: Vec<_> = ['d', 'n', 's'].into_iter().zip(Sort::ALL.map(Sort::word)).collect();
+                let at = Sort::ALL.iter().position(|sort| *sort == self.sort).unwrap_or(0);
+                cx.popups.push(Popup::Menu(Menu::of_sorts("Sort images", &sorts, at)));
             }
             Action::Save => self.open_save(cx),
             _ => return false,
@@ -300,11 +279,8 @@ impl Images {
     }
 
     pub(crate) fn set_filter(&mut self, text: &str, cx: &mut Context<'_>) {
-        let selected = self.current().map(|r| r.id.clone());
-        self.filter = crate::filter::Filter::parse(text);
+        let selected = self.list.selected();
+        self.list.set_filter(text, cx);
         self.arrange(selected.as_deref(), cx.area);
-        if let Some(wrong) = self.filter.wrong() {
-            cx.refuse(wrong.to_owned());
-        }
     }
 }

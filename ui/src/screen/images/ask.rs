@@ -16,14 +16,6 @@ use crate::size::plural;
 use crate::theme::Role;
 
 impl Images {
-    /// The marked images, or the selected one.
-    pub(super) fn chosen(&self) -> Vec<&crate::model::ImageRow> {
-        if self.marks.is_empty() {
-            return self.current().into_iter().collect();
-        }
-        self.rows.iter().filter(|r| self.marks.contains(&r.id)).collect()
-    }
-
     pub(super) fn open_save_file(&self, content: &Content, node: NodeId, cx: &mut Context<'_>) {
         let Some(layer) = self.peek_layer() else { return };
         let path = content.tree.path(node);
@@ -39,7 +31,7 @@ impl Images {
     }
 
     pub(super) fn open_copy(&self, cx: &mut Context<'_>) {
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         let reference = row.reference();
         let history = cx.log.command(&["history", "--no-trunc", &reference]);
         let mut menu = Menu::new("Copy").with('n', "name", reference.clone(), Choice::Copy(reference.clone())).with(
@@ -71,7 +63,7 @@ impl Images {
     }
 
     pub(super) fn open_inspect(&self, cx: &mut Context<'_>) {
-        let (Some(row), Some(known)) = (self.current(), self.current_known()) else { return };
+        let (Some(row), Some(known)) = (self.list.current(), self.current_known()) else { return };
         cx.log.add(&["image", "inspect", &row.reference()]);
         let lines = known.detail.inspect.lines().map(Line::plain).collect();
         cx.popups.push(Popup::Text(Text::new(format!("Inspect {}", row.name()), lines).wide()));
@@ -81,7 +73,7 @@ impl Images {
         if cx.is_read_only() {
             return;
         }
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         let purpose = Purpose::Tag { image: row.id.clone() };
         let title = format!("Another name for {}", row.reference());
         cx.popups.push(Popup::Input(Input::new(title, "name:tag, for example app1:v2", "", purpose)));
@@ -97,7 +89,7 @@ impl Images {
     }
 
     pub(super) fn open_save(&self, cx: &mut Context<'_>) {
-        let chosen = self.chosen();
+        let chosen = self.list.chosen();
         let Some(first) = chosen.first() else { return };
         let references: Vec<String> = chosen.iter().map(|r| r.reference()).collect();
         let size = chosen.iter().map(|r| r.size).sum();
@@ -113,7 +105,7 @@ impl Images {
 
     /// Works out what removing would free: layers that no other image keeps, each once.
     fn freed(&self, going: &[&crate::model::ImageRow]) -> (u64, u64, bool) {
-        let is_going = |at: usize| going.iter().any(|g| g.id == self.rows[at].id);
+        let is_going = |at: usize| going.iter().any(|g| g.id == self.list.rows[at].id);
         let (mut bytes, mut layers) = (0, 0);
         let mut seen = std::collections::HashSet::new();
         let mut whole = true;
@@ -137,7 +129,7 @@ impl Images {
         if cx.is_read_only() {
             return;
         }
-        let going = self.chosen();
+        let going = self.list.chosen();
         if going.is_empty() {
             return;
         }
@@ -177,8 +169,9 @@ impl Images {
         if cx.is_read_only() {
             return;
         }
-        let parents: std::collections::HashSet<&str> = self.rows.iter().map(|r| r.parent.as_str()).collect();
+        let parents: std::collections::HashSet<&str> = self.list.rows.iter().map(|r| r.parent.as_str()).collect();
         let going: Vec<_> = self
+            .list
             .rows
             .iter()
             .filter(|r| r.tags.is_empty() && !parents.contains(r.id.as_str()) && r.containers.unwrap_or(0) == 0)
@@ -284,7 +277,7 @@ impl Images {
             }
             Choice::Sort(n) => {
                 self.sort = Sort::ALL[*n % Sort::ALL.len()];
-                let selected = self.current().map(|r| r.id.clone());
+                let selected = self.list.selected();
                 self.arrange(selected.as_deref(), cx.area);
             }
             _ => {}

@@ -17,10 +17,10 @@ use crate::widget::strata::{BAND, draw_band};
 
 impl Images {
     pub(super) fn open_compare(&mut self, cx: &mut Context<'_>) {
-        let Some(current) = self.current().map(|r| r.id.clone()) else { return };
+        let Some(current) = self.list.selected() else { return };
         let others: Vec<&crate::model::ImageRow> =
-            self.rows.iter().filter(|r| r.id != current && self.known.contains_key(&r.id)).collect();
-        if let Some(marked) = others.iter().find(|r| self.marks.contains(&r.id)).map(|r| r.id.clone()) {
+            self.list.rows.iter().filter(|r| r.id != current && self.known.contains_key(&r.id)).collect();
+        if let Some(marked) = others.iter().find(|r| self.list.is_marked(r)).map(|r| r.id.clone()) {
             return self.compare_with(&marked, cx);
         }
         if others.is_empty() {
@@ -49,7 +49,7 @@ impl Images {
     }
 
     pub(super) fn compare_with(&mut self, other: &str, cx: &mut Context<'_>) {
-        let Some(left) = self.current().map(|r| r.id.clone()) else { return };
+        let Some(left) = self.list.selected() else { return };
         let right = other.to_owned();
         self.compare = Some(Differences::between(left, right.clone()));
         if self.kept(&right).is_none() {
@@ -120,7 +120,7 @@ impl Images {
         let strata = Rect { height: top, ..area };
         let files = Rect::new(area.x, area.y + top, area.width, bottom);
         let name = |id: &str| {
-            self.rows.iter().find(|r| r.id == id).map_or_else(String::new, crate::model::ImageRow::reference)
+            self.list.rows.iter().find(|r| r.id == id).map_or_else(String::new, crate::model::ImageRow::reference)
         };
         let (left, right) = (name(&compare.left), name(&compare.right));
         let (accent, dim) = (pen.look.style(Role::Accent), pen.look.style(Role::Dim));

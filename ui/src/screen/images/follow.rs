@@ -52,7 +52,7 @@ impl Images {
 
     /// Brings the panes in step with what is selected now.
     pub(super) fn take_steps(&mut self, cx: &mut Context<'_>) {
-        let image = self.current().map(|r| r.id.clone());
+        let image = self.list.selected();
         if self.following.image != image {
             self.following.image = image;
             self.leave_content(cx);
@@ -116,7 +116,7 @@ impl Images {
 
     /// Starts reading the selected image's files.
     pub(super) fn read_content(&mut self, export: bool, cx: &mut Context<'_>) {
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         let (image, name) = (row.id.clone(), row.name().to_owned());
         let (job, cancel) = cx.jobs.start(format!("read {name}"), !export);
         self.reading = Reading::Running;

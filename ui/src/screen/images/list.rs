@@ -1,11 +1,11 @@
 //! The list of images, each with a small column a layer.
 
-use std::fmt::Write as _;
-
 use ratatui::layout::Rect;
 
-use crate::pen::{Pen, Sign};
+use crate::model::ImageRow;
+use crate::pen::Pen;
 use crate::screen::images::{Images, Pane};
+use crate::screen::list::Words;
 use crate::theme::{Level, Role};
 
 /// Most columns drawn for one image.
@@ -13,49 +13,15 @@ const MOST_COLUMNS: usize = 8;
 
 impl Images {
     pub(super) fn draw_list(&self, pen: &mut Pen<'_>, area: Rect) {
-        let (strong, dim) = (pen.look.style(Role::Strong), pen.look.style(Role::Dim));
-        let accent = pen.look.style(Role::Accent);
-        let focused = self.focus == Pane::List;
-        let about = self.list_title(pen.look);
-        let inner = pen.frame(area, &[("Images", if focused { accent } else { strong }), (&about, dim)], focused);
-        if inner.height == 0 {
-            return;
-        }
-        if self.shown.is_empty() {
-            self.draw_no_images(pen, inner);
-            return;
-        }
-        pen.position(area, self.cursor.at, self.shown.len(), inner.height);
-        let columns = self.columns(inner.width);
-        let first = self.cursor.first(self.shown.len(), inner.height);
-        for ((at, row), y) in self.shown.iter().enumerate().skip(first).take(usize::from(inner.height)).zip(inner.y..) {
-            self.draw_row(pen, Rect::new(inner.x, y, inner.width, 1), *row, at == self.cursor.at, columns);
-        }
-    }
-
-    fn list_title(&self, look: &crate::pen::Look) -> String {
-        let mut text = String::new();
-        if !self.filter.is_empty() {
-            text = format!(" {} of {}", self.shown.len(), self.rows.len());
-        }
-        if !self.marks.is_empty() {
-            let _ = write!(text, "{}{} marked", look.sign(Sign::Separator), self.marks.len());
-        }
-        text
-    }
-
-    fn draw_no_images(&self, pen: &mut Pen<'_>, inner: Rect) {
-        let dim = pen.look.style(Role::Dim);
-        let lines: &[&str] = if !self.loaded {
-            &["asking the engine"]
-        } else if self.rows.is_empty() {
-            &["no images yet", "", "load an archive", "with o"]
-        } else {
-            &["none matches", "", "esc shows all"]
+        let words = Words {
+            name: "Images",
+            note: "",
+            none: &["no images yet", "", "load an archive", "with o"],
+            hidden: &[],
+            focused: self.focus == Pane::List,
         };
-        for (line, y) in lines.iter().zip(inner.y + 1..inner.bottom()) {
-            pen.text(inner.x + 2, y, inner.width.saturating_sub(3), line, dim);
-        }
+        let columns = self.columns(area.width.saturating_sub(2));
+        self.list.draw(pen, area, &words, |pen, line, row, selected| self.draw_row(pen, line, row, selected, columns));
     }
 
     /// How many cells the columns of layers get.
@@ -64,9 +30,8 @@ impl Images {
         most.min(MOST_COLUMNS).min(usize::from(width / 4))
     }
 
-    fn draw_row(&self, pen: &mut Pen<'_>, line: Rect, row: usize, selected: bool, columns: usize) {
-        let image = &self.rows[row];
-        let (accent, dim) = (pen.look.style(Role::Accent), pen.look.style(Role::Dim));
+    fn draw_row(&self, pen: &mut Pen<'_>, line: Rect, image: &ImageRow, selected: bool, columns: usize) {
+        let dim = pen.look.style(Role::Dim);
         let mut name = pen.look.style(if selected { Role::Strong } else { Role::Text });
         if image.tags.is_empty() {
             name = dim;
@@ -76,12 +41,7 @@ impl Images {
             let style = pen.look.style(Role::Selected);
             pen.tint(Rect { width: end - line.x, ..line }, style);
         }
-        let sign = match (self.marks.contains(&image.id), selected) {
-            (true, _) => pen.look.sign(Sign::Marked),
-            (false, true) => pen.look.sign(Sign::Cursor),
-            _ => " ",
-        };
-        pen.text(line.x + 1, line.y, 1, sign, accent);
+        self.list.draw_sign(pen, line, image, selected);
         let size = pen.look.size(image.size);
         let size_at = pen.right(end.saturating_sub(1), line.y, 8, &size, dim);
         let room = size_at.saturating_sub(line.x + 4);
@@ -95,11 +55,11 @@ impl Images {
             label.strip_suffix(":latest").filter(|_| pen.look.width(&label) > room).unwrap_or(&label).to_owned();
         let used = pen.text(line.x + 3, line.y, room.saturating_sub(more.len() as u16), &label, name);
         pen.text(line.x + 3 + used, line.y, room.saturating_sub(used), &more, dim);
-        self.draw_columns(pen, end, line.y, row, columns);
+        self.draw_columns(pen, (end, line.y), image, columns);
     }
 
-    fn draw_columns(&self, pen: &mut Pen<'_>, x: u16, y: u16, row: usize, columns: usize) {
-        let Some(known) = self.known.get(&self.rows[row].id) else { return };
+    fn draw_columns(&self, pen: &mut Pen<'_>, (x, y): (u16, u16), image: &ImageRow, columns: usize) {
+        let Some(known) = self.known.get(&image.id) else { return };
         let more = known.looks.len() > columns;
         for (at, look) in known.looks.iter().take(columns).enumerate() {
             let band = pen.look.theme.band(*look);

@@ -55,9 +55,9 @@ impl Images {
         let (line, room) = (y - area.y - 1, area.height - 2);
         match pane {
             Pane::List => {
-                let at = self.cursor.first(self.shown.len(), room) + usize::from(line);
-                if at < self.shown.len() && at != self.cursor.at {
-                    self.cursor.set(at, self.shown.len(), room);
+                let before = self.list.selected();
+                self.list.click(y, area);
+                if self.list.selected() != before {
                     self.first_step();
                 }
             }
@@ -99,9 +99,9 @@ impl Images {
         let room = area.height.saturating_sub(2);
         match pane {
             Pane::List => {
-                let before = self.cursor.at;
-                self.cursor.wheel(lines, self.shown.len(), room);
-                if self.cursor.at != before {
+                let before = self.list.selected();
+                self.list.wheel(lines, area);
+                if self.list.selected() != before {
                     self.first_step();
                 }
             }

@@ -42,15 +42,15 @@ impl Screen for Images {
     }
 
     fn filter_text(&self) -> &str {
-        self.filter.text()
+        self.list.filter().text()
     }
 
     fn open(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.loaded {
+        if !self.list.loaded {
             cx.log.add(&["images"]);
             cx.requests.push(Request::List);
         }
-        !self.loaded
+        !self.list.loaded
     }
 
     fn changed(&mut self, cx: &mut Context<'_>) {

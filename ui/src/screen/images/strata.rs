@@ -14,12 +14,12 @@ impl Images {
         let focused = self.focus == Pane::Strata;
         let (strong, dim, accent) =
             (pen.look.style(Role::Strong), pen.look.style(Role::Dim), pen.look.style(Role::Accent));
-        let name = self.current().map_or("no image", |r| r.name()).to_owned();
+        let name = self.list.current().map_or("no image", |r| r.name()).to_owned();
         let about = self.strata_title(pen.look);
         let inner =
             pen.frame(area, &[(&name, if focused { accent } else { strong }), ("  ", dim), (&about, dim)], focused);
         let Some(known) = self.current_known() else {
-            if self.current().is_some() && inner.height > 1 {
+            if self.list.current().is_some() && inner.height > 1 {
                 pen.text(inner.x + 2, inner.y, inner.width.saturating_sub(3), "asking the engine", dim);
             }
             return;
@@ -58,7 +58,7 @@ impl Images {
     }
 
     fn strata_title(&self, look: &crate::pen::Look) -> String {
-        let Some(row) = self.current() else { return String::new() };
+        let Some(row) = self.list.current() else { return String::new() };
         let Some(known) = self.known.get(&row.id) else { return look.size(row.size) };
         let mut parts = vec![plural(known.detail.layers.len() as u64, "layer", "layers"), look.size(row.size)];
         match &self.files.content {

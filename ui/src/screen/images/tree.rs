@@ -105,7 +105,7 @@ impl Images {
                 pen.text(x, y, width, "reading the layers", dim);
             }
             Reading::NeedsExport(why) => {
-                let size = self.current().map_or(0, |r| r.size);
+                let size = self.list.current().map_or(0, |r| r.size);
                 pen.pieces(
                     x,
                     y,

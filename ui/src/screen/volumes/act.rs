@@ -5,8 +5,9 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use crate::action::Action;
 use crate::content::Reading;
 use crate::message::Request;
-use crate::popup::{Choice, Input, Line, Menu, Popup, Purpose, Text};
+use crate::popup::{Input, Line, Menu, Popup, Purpose, Text};
 use crate::screen::Context;
+use crate::screen::list::room;
 use crate::screen::volumes::{Pane, Panes, Sort, Splitter, Volumes};
 
 impl Volumes {
@@ -41,7 +42,7 @@ impl Volumes {
             Action::Back => return self.back(cx),
             Action::Filter => {
                 let hint = "words, !not, size:>100MB, used:no";
-                cx.popups.push(Popup::Input(Input::new("/", hint, self.filter.text(), Purpose::Filter)));
+                cx.popups.push(Popup::Input(Input::new("/", hint, self.list.filter().text(), Purpose::Filter)));
             }
             _ => return false,
         }
@@ -54,9 +55,9 @@ impl Volumes {
             self.zoom = false;
         } else if self.focus == Pane::Files {
             self.focus = Pane::List;
-        } else if !self.marks.is_empty() {
-            self.marks.clear();
-        } else if !self.filter.is_empty() {
+        } else if self.list.unmark() {
+            // That was the step.
+        } else if !self.list.filter().is_empty() {
             self.set_filter("", cx);
         } else {
             return false;
@@ -65,12 +66,9 @@ impl Volumes {
     }
 
     pub(super) fn set_filter(&mut self, text: &str, cx: &mut Context<'_>) {
-        let selected = self.current().map(|row| row.name.clone());
-        self.filter = crate::filter::Filter::parse(text);
+        let selected = self.list.selected();
+        self.list.set_filter(text, cx);
         self.arrange(selected.as_deref(), cx.area);
-        if let Some(wrong) = self.filter.wrong() {
-            cx.refuse(wrong.to_owned());
-        }
     }
 
     fn act_on_volumes(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
@@ -83,7 +81,7 @@ impl Volumes {
             Action::Prune => self.open_prune(cx),
             Action::Copy => self.open_copy(cx),
             Action::Inspect => {
-                if let Some(row) = self.current() {
+                if let Some(row) = self.list.current() {
                     cx.log.add(&["volume", "inspect", &row.name]);
                     let lines = row.inspect.lines().map(Line::plain).collect();
                     cx.popups.push(Popup::Text(Text::new(format!("Inspect {}", row.name), lines).wide()));
@@ -101,35 +99,15 @@ impl Volumes {
             }
             return false;
         }
-        let (len, height) = (self.shown.len(), Panes::of(self, cx.area).list.height.saturating_sub(2));
-        if self.cursor.act(action, len, height) {
+        if self.list.act(action, room(Panes::of(self, cx.area).list)) {
             return true;
         }
         match action {
             Action::Open | Action::Right => self.focus = Pane::Files,
-            Action::Mark => {
-                if let Some(name) = self.current().map(|row| row.name.clone())
-                    && !self.marks.remove(&name)
-                {
-                    self.marks.insert(name);
-                }
-                self.cursor.act(Action::Down, len, height);
-            }
-            Action::MarkAll => {
-                let all: Vec<String> = self.shown.iter().map(|at| self.rows[*at].name.clone()).collect();
-                if all.iter().all(|name| self.marks.contains(name)) {
-                    self.marks.clear();
-                } else {
-                    self.marks.extend(all);
-                }
-            }
             Action::Sort => {
-                let mut menu = Menu::new("Sort volumes");
-                for (n, (sort, letter)) in Sort::ALL.iter().zip(['n', 's', 'd', 'u']).enumerate() {
-                    menu = menu.with(letter, sort.word(), "", Choice::Sort(n));
-                }
+                let sorts: Vec<_> = ['n', 's', 'd', 'u'].into_iter().zip(Sort::ALL.map(Sort::word)).collect();
                 let at = Sort::ALL.iter().position(|sort| *sort == self.sort).unwrap_or(0);
-                cx.popups.push(Popup::Menu(menu.on(at)));
+                cx.popups.push(Popup::Menu(Menu::of_sorts("Sort volumes", &sorts, at)));
             }
             _ => return false,
         }
@@ -138,7 +116,7 @@ impl Volumes {
 
     /// Has the selected volume's content read.
     pub(super) fn read(&mut self, cx: &mut Context<'_>) {
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         if matches!(self.reading, Reading::Running) {
             return;
         }
@@ -169,9 +147,7 @@ impl Volumes {
             MouseEventKind::ScrollUp | MouseEventKind::ScrollDown => {
                 let lines = if event.kind == MouseEventKind::ScrollUp { -3 } else { 3 };
                 match panes.at(x, y) {
-                    Some(Pane::List) => {
-                        self.cursor.wheel(lines, self.shown.len(), panes.list.height.saturating_sub(2));
-                    }
+                    Some(Pane::List) => self.list.wheel(lines, panes.list),
                     Some(Pane::Files) => self.files.wheel(lines, x, panes.files, cx),
                     None => {}
                 }
@@ -186,11 +162,6 @@ impl Volumes {
         if pane == Pane::Files {
             return self.files.click(x, y, panes.files, cx);
         }
-        let room = panes.list.height.saturating_sub(2);
-        let Some(line) = y.checked_sub(panes.list.y + 1).filter(|line| *line < room) else { return };
-        let at = self.cursor.first(self.shown.len(), room) + usize::from(line);
-        if at < self.shown.len() {
-            self.cursor.set(at, self.shown.len(), room);
-        }
+        self.list.click(y, panes.list);
     }
 }

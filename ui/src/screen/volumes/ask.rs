@@ -82,7 +82,7 @@ impl Volumes {
         if cx.is_read_only() {
             return;
         }
-        let going = self.chosen();
+        let going = self.list.chosen();
         let Some(first) = going.first() else { return };
         let used: Vec<_> = going.iter().filter(|row| row.is_used()).collect();
         if let Some(row) = used.first() {
@@ -121,7 +121,7 @@ impl Volumes {
         if cx.is_read_only() {
             return;
         }
-        let unused: Vec<&VolumeRow> = self.rows.iter().filter(|row| !row.is_used()).collect();
+        let unused: Vec<&VolumeRow> = self.list.rows.iter().filter(|row| !row.is_used()).collect();
         if unused.is_empty() {
             return cx.say("nothing to prune: every volume is mounted in a container");
         }
@@ -138,7 +138,7 @@ impl Volumes {
     }
 
     fn ask_prune(&self, all: bool, cx: &mut Context<'_>) {
-        let unused = self.rows.iter().filter(|row| !row.is_used() && (all || row.is_anonymous()));
+        let unused = self.list.rows.iter().filter(|row| !row.is_used() && (all || row.is_anonymous()));
         let going: Vec<&VolumeRow> = unused.collect();
         if going.is_empty() {
             return cx.say("nothing to prune: every volume without a name is mounted in a container");
@@ -149,7 +149,7 @@ impl Volumes {
     }
 
     pub(super) fn open_clone(&self, cx: &mut Context<'_>) {
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         if !cx.is_read_only() {
             let hint = "name of a new volume; its files are copied through a container that is never started";
             let purpose = Purpose::CloneVolume(row.name.clone());
@@ -159,7 +159,7 @@ impl Volumes {
     }
 
     pub(super) fn open_backup(&self, cx: &mut Context<'_>) {
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         let path = cx.save_to.join(format!("{}.tar", label(&row.name))).display().to_string();
         let purpose = Purpose::BackupVolume(row.name.clone(), self.sizes.of(&row.name).unwrap_or(0));
         let title = format!("Back {} up", label(&row.name));
@@ -167,7 +167,7 @@ impl Volumes {
     }
 
     pub(super) fn open_restore(&self, cx: &mut Context<'_>) {
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         if !cx.is_read_only() {
             let purpose = Purpose::RestoreVolume(row.name.clone());
             let hint = "a tar of this machine; files of the same name in the volume are replaced";
@@ -177,7 +177,7 @@ impl Volumes {
     }
 
     pub(super) fn open_copy(&self, cx: &mut Context<'_>) {
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         let mount = format!("type=volume,source={},target=/data", row.name);
         let run = cx.log.command(&["run", "--rm", "-it", "--mount", &mount, "IMAGE"]);
         let inspect = cx.log.command(&["volume", "inspect", &row.name]);
@@ -197,7 +197,7 @@ impl Volumes {
             }
             Choice::Sort(n) => {
                 self.sort = Sort::ALL[n % Sort::ALL.len()];
-                let selected = self.current().map(|row| row.name.clone());
+                let selected = self.list.selected();
                 self.arrange(selected.as_deref(), cx.area);
             }
             Choice::SortFiles(n) => self.files.sort(n, cx),

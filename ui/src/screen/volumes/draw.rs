@@ -1,76 +1,35 @@
 //! Draws the list of volumes and what is in the selected one.
 
-use std::fmt::Write as _;
-
 use ratatui::layout::Rect;
 
 use crate::content::Reading;
-use crate::pen::{Look, Pen, Sign};
+use crate::model::VolumeRow;
+use crate::pen::{Pen, Sign};
 use crate::screen::files::explorer::draw_reading;
+use crate::screen::list::Words;
 use crate::screen::volumes::{Pane, Volumes};
 use crate::size::plural;
 use crate::theme::Role;
 
 impl Volumes {
     pub(super) fn draw_list(&self, pen: &mut Pen<'_>, area: Rect) {
-        let (strong, dim, accent) =
-            (pen.look.style(Role::Strong), pen.look.style(Role::Dim), pen.look.style(Role::Accent));
-        let focused = self.focus == Pane::List;
-        let about = self.list_title(pen.look);
-        let inner = pen.frame(area, &[("Volumes", if focused { accent } else { strong }), (&about, dim)], focused);
-        if inner.height == 0 {
-            return;
-        }
-        if self.shown.is_empty() {
-            self.draw_none(pen, inner);
-            return;
-        }
-        pen.position(area, self.cursor.at, self.shown.len(), inner.height);
-        let first = self.cursor.first(self.shown.len(), inner.height);
-        let lines = self.shown.iter().enumerate().skip(first).take(usize::from(inner.height));
-        for ((at, row), y) in lines.zip(inner.y..) {
-            self.draw_row(pen, Rect::new(inner.x, y, inner.width, 1), *row, at == self.cursor.at);
-        }
-    }
-
-    fn list_title(&self, look: &Look) -> String {
-        let mut text = String::new();
-        if !self.filter.is_empty() {
-            text = format!(" {} of {}", self.shown.len(), self.rows.len());
-        }
-        if !self.marks.is_empty() {
-            let _ = write!(text, "{}{} marked", look.sign(Sign::Separator), self.marks.len());
-        }
-        text
-    }
-
-    fn draw_none(&self, pen: &mut Pen<'_>, inner: Rect) {
-        let dim = pen.look.style(Role::Dim);
-        let width = inner.width.saturating_sub(3);
-        let lines: Vec<String> = match &self.trouble {
-            Some(why) => crate::safe_text::wrap(why, usize::from(width).max(12)),
-            None if !self.loaded => vec!["asking the engine".into()],
-            None if self.rows.is_empty() => vec!["no volumes yet".into(), String::new(), "+ creates one".into()],
-            None => vec!["none matches".into(), String::new(), "esc shows all".into()],
+        let words = Words {
+            name: "Volumes",
+            note: "",
+            none: &["no volumes yet", "", "+ creates one"],
+            hidden: &[],
+            focused: self.focus == Pane::List,
         };
-        for (line, y) in lines.iter().zip(inner.y + 1..inner.bottom()) {
-            pen.text(inner.x + 2, y, width, line, dim);
-        }
+        self.list.draw(pen, area, &words, |pen, line, row, selected| self.draw_row(pen, line, row, selected));
     }
 
-    fn draw_row(&self, pen: &mut Pen<'_>, line: Rect, row: usize, selected: bool) {
-        let row = &self.rows[row];
-        let (accent, dim) = (pen.look.style(Role::Accent), pen.look.style(Role::Dim));
+    fn draw_row(&self, pen: &mut Pen<'_>, line: Rect, row: &VolumeRow, selected: bool) {
+        let dim = pen.look.style(Role::Dim);
         if selected {
             let style = pen.look.style(Role::Selected);
             pen.tint(line, style);
         }
-        let cursor = match (self.marks.contains(&row.name), selected) {
-            (true, _) => pen.look.sign(Sign::Marked),
-            (false, true) => pen.look.sign(Sign::Cursor),
-            _ => " ",
-        };
-        pen.text(line.x + 1, line.y, 1, cursor, accent);
+        self.list.draw_sign(pen, line, row, selected);
         let alive = row.users.iter().any(|user| user.alive);
         let (sign, role) = match (alive, row.is_used()) {
             (true, _) => (Sign::On, Role::Good),

@@ -11,8 +11,8 @@ use crate::theme::Role;
 impl Volumes {
     pub(super) fn draw_facts(&self, pen: &mut Pen<'_>, area: Rect) {
         let (strong, dim) = (pen.look.style(Role::Strong), pen.look.style(Role::Dim));
-        let name = self.current().map_or("no volume", |row| &row.name).to_owned();
-        let about = self.current().map(|row| row.driver.clone()).unwrap_or_default();
+        let name = self.list.current().map_or("no volume", |row| &row.name).to_owned();
+        let about = self.list.current().map(|row| row.driver.clone()).unwrap_or_default();
         let inner = pen.frame(area, &[(&name, strong), ("  ", dim), (&about, dim)], false);
         let lines = self.fact_lines(pen.look);
         let top = u16::from(lines.len() < usize::from(inner.height));
@@ -23,7 +23,7 @@ impl Volumes {
     }
 
     fn fact_lines(&self, look: &Look) -> Vec<Line> {
-        let Some(row) = self.current() else { return Vec::new() };
+        let Some(row) = self.list.current() else { return Vec::new() };
         let field = |name: &str, value: &str| Line::of(format!("{name:<13}"), Role::Dim).and(value, Role::Text);
         let mut lines = vec![self.size_line(look, &row.name)];
         self.user_lines(look, &mut lines);
@@ -70,7 +70,7 @@ impl Volumes {
 
     /// Who mounts it, or who did last.
     fn user_lines(&self, look: &Look, lines: &mut Vec<Line>) {
-        let Some(row) = self.current() else { return };
+        let Some(row) = self.list.current() else { return };
         let arrow = look.sign(Sign::Arrow);
         for (at, user) in row.users.iter().enumerate().take(4) {
             let head = if at == 0 { "mounted in" } else { "" };

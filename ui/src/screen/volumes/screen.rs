@@ -29,9 +29,9 @@ impl Screen for Volumes {
     }
 
     fn totals(&self, look: &Look) -> Vec<String> {
-        let mut parts = vec![plural(self.rows.len() as u64, "volume", "volumes")];
+        let mut parts = vec![plural(self.list.rows.len() as u64, "volume", "volumes")];
         let bytes = |unused: bool| {
-            let rows = self.rows.iter().filter(|row| !unused || !row.is_used());
+            let rows = self.list.rows.iter().filter(|row| !unused || !row.is_used());
             rows.filter_map(|row| self.sizes.of(&row.name)).sum::<u64>()
         };
         if bytes(false) > 0 {
@@ -42,7 +42,7 @@ impl Screen for Volumes {
     }
 
     fn filter_text(&self) -> &str {
-        self.filter.text()
+        self.list.filter().text()
     }
 
     fn open(&mut self, cx: &mut Context<'_>) -> bool {
@@ -84,7 +84,7 @@ impl Screen for Volumes {
         match data {
             Data::Volumes(rows) => {
                 self.set_rows(rows, cx.area);
-                let unknown = self.rows.iter().any(|row| self.sizes.of(&row.name).is_none());
+                let unknown = self.list.rows.iter().any(|row| self.sizes.of(&row.name).is_none());
                 if unknown && matches!(self.sizes, Sizes::Known(_, at) if cx.now - at > SOON) {
                     self.measure(cx);
                 }
@@ -94,7 +94,7 @@ impl Screen for Volumes {
                     Ok(sizes) => Sizes::Known(sizes.into_iter().collect(), cx.now),
                     Err(why) => Sizes::Failed(why),
                 };
-                let selected = self.current().map(|row| row.name.clone());
+                let selected = self.list.selected();
                 self.arrange(selected.as_deref(), cx.area);
             }
             Data::VolumePasts(pasts) => self.pasts.extend(pasts),
@@ -120,7 +120,7 @@ impl Screen for Volumes {
 
     fn settle(&mut self, cx: &mut Context<'_>) {
         self.now = cx.now;
-        let selected = self.current().map(|row| row.name.clone());
+        let selected = self.list.selected();
         if self.followed == selected {
             return;
         }

@@ -82,7 +82,7 @@ impl Containers {
     /// What is said where there is no event yet.
     fn draw_nothing(&self, pen: &mut Pen<'_>, inner: Rect) {
         let feed = self.feed();
-        let alive = self.current().is_some_and(|row| row.state.is_alive());
+        let alive = self.list.current().is_some_and(|row| row.state.is_alive());
         let mut lines = Vec::new();
         let mut say = |text: &str, role: Role| lines.push((text.to_owned(), role));
         match (&self.recording, &self.live.failed) {
@@ -99,7 +99,7 @@ impl Containers {
                 say(&format!("it cannot be watched: {why}"), Role::Bad);
                 say("R tries again", Role::Dim);
             }
-            (None, None) if self.current().is_none() => {
+            (None, None) if self.list.current().is_none() => {
                 say("no container is selected; o opens a recording", Role::Dim);
             }
             (None, None) if !alive => {
