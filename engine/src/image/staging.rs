@@ -3,18 +3,21 @@
 //! Order on disk, each step durable before the next: intent, content (`overlay2/<id>`), register (`layerdb`), configuration
 //! (`imagedb`), names (`repositories.json`). Killed anywhere, what the intent names and nothing refers to is removed at the next open.
 
+mod publish;
+mod stoppable;
+
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use outcrop_layers::compress::decoder;
 use outcrop_layers::digest::{ChainId, DiffId, Digest, Hashing, ImageId};
 
-use super::repositories::Repositories;
-use super::store::is_stored;
+use self::publish::{Content, Step};
+use self::stoppable::{Stoppable, stream_error};
 use super::write_back::WriteBack;
 use super::{ImageError, Images, Reference, repair};
 use crate::driver::{CacheId, Staged};
@@ -23,8 +26,6 @@ use crate::layer::export::export;
 use crate::layer::store::{self, Layer, TAR_SPLIT};
 use crate::progress::{Ctx, Progress};
 use crate::root::files;
-use crate::root::layout::Layout;
-use crate::root::lock::Changing;
 use crate::root::transaction::{Record, Transaction};
 
 /// An unpacked layer that is not registered yet.
@@ -287,33 +288,6 @@ impl<'a> Staging<'a> {
         Ok(outcome.is_ok() && hashing.finish().0 == layer.diff.0)
     }
 
-    /// Registers images; all of them or, if it fails, none.
-    pub(crate) fn publish(mut self, new: &[NewImage]) -> Result<Replaced, ImageError> {
-        let plan = self.plan(new)?;
-        let root = self.images.layout().root().to_path_buf();
-        // One sync for all content; it takes as long as writing it, so nobody is kept waiting meanwhile.
-        files::sync_file_system(&root).map_err(ImageError::io("sync", &root))?;
-        if self.ctx.cancel.is_cancelled() {
-            return Err(ImageError::Cancelled);
-        }
-        let held = self.images.shared.root.change()?;
-        let replaced = self.publish_within(&held, plan, new)?;
-        let leases: Vec<ChainId> = self
-            .transaction
-            .records()
-            .iter()
-            .rev()
-            .filter_map(|record| if let Record::Lease(chain) = record { Some(*chain) } else { None })
-            .collect();
-        // Whoever removed an image meanwhile left these layers to us.
-        let layout = self.images.layout();
-        crate::root::recovery::collect(layout, &held, self.transaction.directory(), &leases)
-            .map_err(ImageError::io("clean up", layout.layers()))?;
-        drop(held);
-        self.transaction.finish().map_err(ImageError::io("write in", layout.transactions()))?;
-        Ok(replaced)
-    }
-
     /// Decides what to do for each layer, and prepares all that takes long.
     fn plan(&mut self, new: &[NewImage]) -> Result<Vec<Step>, ImageError> {
         let mut wanted: Vec<(ChainId, Option<ChainId>, DiffId, bool)> = Vec::new();
@@ -426,185 +400,8 @@ impl<'a> Staging<'a> {
             if self.gives_back(&layer, split)? { Content::Stays } else { Content::Exchanged { staged, target } };
         Ok((cache, content))
     }
-
-    fn publish_within(&mut self, held: &Changing, plan: Vec<Step>, new: &[NewImage]) -> Result<Replaced, ImageError> {
-        let layout = self.images.layout().clone();
-        self.announce(&plan, new)?;
-        let mut entries = Vec::new();
-        for step in plan {
-            if let Some(entry) = self.publish_content(&layout, step)? {
-                entries.push(entry);
-            }
-        }
-        if !entries.is_empty() {
-            files::sync_file_system(layout.root()).map_err(ImageError::io("sync", layout.root()))?;
-        }
-        for (chain, entry) in &entries {
-            repair::put(entry, &layout.layer(*chain)).map_err(ImageError::io("register", layout.layer(*chain)))?;
-        }
-        files::sync_directory(&layout.layers()).map_err(ImageError::io("sync", layout.layers()))?;
-        self.publish_images(held, new)
-    }
-
-    /// Writes the intent: all that is about to appear.
-    fn announce(&mut self, plan: &[Step], new: &[NewImage]) -> Result<(), ImageError> {
-        let layout = self.images.layout();
-        let mut records = Vec::new();
-        for step in plan {
-            if matches!(step.content, Content::New(_)) {
-                records.push(Record::Cache(step.layer.cache.clone()));
-            }
-            if !layout.layer(step.layer.chain).exists() {
-                records.push(Record::Chain(step.layer.chain));
-            }
-        }
-        let missing = new.iter().map(NewImage::id).filter(|id| !layout.content(*id).exists());
-        records.extend(missing.map(Record::Image));
-        self.transaction.note(records).map_err(ImageError::io("write in", self.transaction.directory()))
-    }
-
-    /// Makes a layer's content appear, unless another process was faster; tells the entry that is to be registered.
-    fn publish_content(&self, layout: &Layout, step: Step) -> Result<Option<(ChainId, PathBuf)>, ImageError> {
-        let Step { layer, entry, content } = step;
-        let driver = &self.images.shared.driver;
-        let is_registered = || Layer::read(layout, layer.chain).is_ok_and(|found| found.is_some());
-        let parent = || -> Result<Option<CacheId>, ImageError> {
-            let Some(parent) = layer.parent else { return Ok(None) };
-            // A parent of the same load is not registered yet.
-            if let Some(cache) = self.published(parent) {
-                return Ok(Some(cache));
-            }
-            Ok(Some(self.images.layer(parent)?.cache))
-        };
-        match content {
-            Content::New(_) if !layout.layer(layer.chain).exists() || !is_registered() => {}
-            Content::New(_) => return Ok(None),
-            _ => {}
-        }
-        match content {
-            Content::New(staged) => driver.publish(staged, &layer.cache, parent()?.as_ref())?,
-            Content::Again(staged) => {
-                repair::keep_link(layout, layer.chain, &layer.cache, staged.path())
-                    .map_err(ImageError::io("repair", layout.data().join(&layer.cache)))?;
-                driver.publish(staged, &layer.cache, parent()?.as_ref())?;
-            }
-            Content::Exchanged { staged, target } => {
-                repair::exchange(&staged.path().join("diff"), &target).map_err(ImageError::io("repair", &target))?;
-            }
-            Content::Stays => {}
-        }
-        self.published.borrow_mut().insert(layer.chain, layer.cache);
-        Ok(Some((layer.chain, entry)))
-    }
-
-    fn published(&self, chain: ChainId) -> Option<CacheId> {
-        self.published.borrow().get(&chain).cloned()
-    }
-
-    /// Registers configurations and names.
-    fn publish_images(&mut self, _held: &Changing, new: &[NewImage]) -> Result<Replaced, ImageError> {
-        let layout = self.images.layout();
-        let mut index = Repositories::read_to_change(layout).map_err(self.images.unreadable())?;
-        let mut replaced = Vec::new();
-        let mut renamed = false;
-        for image in new {
-            let id = image.id();
-            let path = layout.content(id);
-            if !is_stored(layout, id) {
-                self.transaction.publish_file(&path, &image.config, 0o600).map_err(ImageError::io("write", &path))?;
-            }
-            match image.origin {
-                Origin::Loaded => {}
-                Origin::Made => {
-                    self.images.note_tagged(&mut self.transaction, id).map_err(ImageError::io("write", &path))?;
-                }
-                Origin::Built(parent) => self.note_built(id, parent).map_err(ImageError::io("write", &path))?,
-            }
-            let lost = image.names.iter().filter_map(|name| Some((name.familiar(), index.set(name, id)?))).collect();
-            renamed |= !image.names.is_empty();
-            replaced.push(lost);
-        }
-        if renamed {
-            index.write(&mut self.transaction).map_err(ImageError::io("write", layout.repositories()))?;
-        }
-        Ok(replaced)
-    }
-}
-
-impl Staging<'_> {
-    /// Notes what an image was built from, as dockerd does (`parent`; `builtLocally` since its version 25).
-    fn note_built(&mut self, id: ImageId, parent: Option<ImageId>) -> io::Result<()> {
-        let directory = self.images.layout().metadata(id);
-        files::make_directory(&directory, 0o700)?;
-        if let Some(parent) = parent {
-            self.transaction.publish_file(&directory.join("parent"), parent.to_string().as_bytes(), 0o600)?;
-        }
-        self.transaction.publish_file(&directory.join("builtLocally"), b"1", 0o600)
-    }
-}
-
-/// One layer to register.
-struct Step {
-    layer: Layer,
-    /// The staged entry of the register.
-    entry: PathBuf,
-    content: Content,
-}
-
-/// Where its content comes from.
-enum Content {
-    /// A new directory.
-    New(Staged),
-    /// A directory under the name of one that is missing.
-    Again(Staged),
-    /// The staged one takes the place of a damaged one.
-    Exchanged { staged: Staged, target: PathBuf },
-    /// What is there is right; only the register was damaged.
-    Stays,
 }
 
 fn random_id() -> Result<CacheId, ImageError> {
     CacheId::random().map_err(|source| ImageError::Stream { what: "get random numbers", source })
-}
-
-/// An error while reading what a client sends.
-fn stream_error(name: &str, error: &io::Error) -> ImageError {
-    if error.get_ref().and_then(|inner| inner.downcast_ref::<Cancelled>()).is_some() {
-        return ImageError::Cancelled;
-    }
-    ImageError::Layer { name: name.into(), detail: error.to_string() }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("cancelled")]
-struct Cancelled;
-
-/// Stops when it is asked to.
-struct Stoppable<'a, T> {
-    inner: T,
-    ctx: Ctx<'a>,
-}
-
-impl<T> Stoppable<'_, T> {
-    fn check(&self) -> io::Result<()> {
-        if self.ctx.cancel.is_cancelled() { Err(io::Error::other(Cancelled)) } else { Ok(()) }
-    }
-}
-
-impl<T: Read> Read for Stoppable<'_, T> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.check()?;
-        self.inner.read(buffer)
-    }
-}
-
-impl<T: Write> Write for Stoppable<'_, T> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.check()?;
-        self.inner.write(buffer)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

@@ -8,6 +8,7 @@
 //! Reading with decompressing, and hashing, run on threads of their own. Memory does not grow with the layer, but for about a hundred bytes a
 //! directory, whose times are set last.
 
+mod loss;
 mod pipe;
 mod space;
 mod unpack;

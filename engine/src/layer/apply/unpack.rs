@@ -1,5 +1,7 @@
 //! Makes the entries of a layer, one after the other.
 
+mod replace;
+
 use std::collections::HashSet;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,10 +11,10 @@ use outcrop_layers::tar::{LayerItem, Member, Record, TarEntry, TarError, is_over
 use outcrop_layers::tarsplit::Kept;
 use rustix::fs::FileType;
 
+use super::loss::{Loss, Told};
 use super::space::Space;
 use super::{ApplyError, ApplyOptions, Unpacked, from_tar, shown};
 use crate::sys::dirs::{Directory, Dirs};
-use crate::sys::walk::{self, Met, Visitor, WalkError};
 use crate::sys::{beneath, fs, node};
 
 /// Bytes written at once.
@@ -399,50 +401,6 @@ impl<'a> Unpacker<'a> {
         created.map_err(|error| self.no_space(error, 0, "create", &At { path }))
     }
 
-    /// Removes what is at `path`, after keeping what the layer's record needs of it.
-    fn replace(&mut self, dir: &Directory, path: &[u8]) -> Result<(), ApplyError> {
-        let (_, name) = beneath::parent_and_name(path);
-        let at = At { path };
-        let real = dir.real(name).unwrap_or_else(|| path.into());
-        self.dirs.forget();
-        self.replaced = true;
-        let there = node::stat(dir, name).map_err(at.error("look at what is there"))?;
-        match FileType::from_raw_mode(there.st_mode) {
-            FileType::RegularFile => {
-                let size = there.st_size as u64;
-                if there.st_nlink == 1 {
-                    self.size = self.size.saturating_sub(size);
-                }
-                self.keep_known(dir, name, &real, size)?;
-            }
-            FileType::Directory => {
-                let below = node::open_directory(dir, name).map_err(at.error("replace the directory"))?;
-                walk::walk(&below, &mut Keeping { unpacker: self, directory: &real })?;
-            }
-            FileType::Symlink if there.st_nlink == 1 => self.size = self.size.saturating_sub(there.st_size as u64),
-            _ => {}
-        }
-        let doing = "replace what an earlier entry made there";
-        walk::remove_tree(dir, name).map_err(|error| at.error(doing)(error.source))
-    }
-
-    /// Keeps the content of a file that is about to be replaced, if the record knows it by the name `path`.
-    fn keep_known(&mut self, dir: impl AsFd, name: &[u8], path: &[u8], size: u64) -> Result<(), ApplyError> {
-        if self.elsewhere.remove(path) { Ok(()) } else { self.keep(dir, name, path, size) }
-    }
-
-    /// Keeps a file's content under the name `path`.
-    fn keep(&mut self, dir: impl AsFd, name: &[u8], path: &[u8], size: u64) -> Result<(), ApplyError> {
-        // A plain archive has no record.
-        if size == 0 || !self.marks {
-            return Ok(());
-        }
-        self.space.take(size)?;
-        let at = At { path };
-        let file = node::open_file(dir, name).map_err(at.error("keep what is replaced"))?;
-        self.kept.keep(path, file).map_err(|error| self.no_space(error, size, "keep what is replaced", &at))
-    }
-
     fn no_space(&self, error: io::Error, needed: u64, doing: &'static str, at: &At<'_>) -> ApplyError {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => self.space.full(needed),
@@ -490,76 +448,5 @@ fn content_error(error: io::Error, at: &At<'_>) -> ApplyError {
     match error.downcast::<TarError>() {
         Ok(error) => from_tar(error),
         Err(error) => at.error("read its content")(error),
-    }
-}
-
-/// Keeps the content of all files of a directory that is about to be replaced.
-struct Keeping<'k, 'a> {
-    unpacker: &'k mut Unpacker<'a>,
-    directory: &'k [u8],
-}
-
-impl Visitor for Keeping<'_, '_> {
-    type Error = ApplyError;
-
-    fn meet(&mut self, met: &Met<'_>) -> Result<bool, ApplyError> {
-        if !met.kind.is_file() && !met.kind.is_symlink() {
-            return Ok(true);
-        }
-        let stat = met.stat()?;
-        let size = stat.st_size as u64;
-        if stat.st_nlink == 1 {
-            self.unpacker.size = self.unpacker.size.saturating_sub(size);
-        }
-        if met.kind.is_file() {
-            self.unpacker.keep_known(met.dir, met.name, &[self.directory, b"/", met.path].concat(), size)?;
-        }
-        Ok(true)
-    }
-}
-
-impl From<WalkError> for ApplyError {
-    fn from(error: WalkError) -> Self {
-        Self::Entry { path: shown(&error.path), doing: "replace the directory", source: error.source }
-    }
-}
-
-/// What could not be kept.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Loss {
-    Owner,
-    Device,
-    Xattr,
-    OverlayXattr,
-    OpaqueRoot,
-}
-
-/// Losses by kind: how many, and the first.
-#[derive(Default)]
-struct Told(Vec<(Loss, u64, String, String)>);
-
-impl Told {
-    fn tell(&mut self, loss: Loss, path: &[u8], what: &str) {
-        match self.0.iter_mut().find(|(known, ..)| *known == loss) {
-            Some((_, count, ..)) => *count += 1,
-            None => self.0.push((loss, 1, shown(path), what.to_owned())),
-        }
-    }
-
-    fn into_texts(self) -> Vec<String> {
-        let text = |(loss, count, path, what): (Loss, u64, String, String)| match loss {
-            Loss::Owner => format!(
-                "{count} entries belong to this user instead of the owner in the layer, which has no ID here (first: {path}, {what})"
-            ),
-            Loss::Device => format!("{count} devices were left out, which only root can make (first: {path}, {what})"),
-            Loss::Xattr => format!("{count} extended attributes could not be set (first: {what} of {path})"),
-            Loss::OverlayXattr => {
-                format!(
-                    "{count} entries had attributes of overlayfs itself, which were left out (first: {what} of {path})"
-                )
-            }
-            Loss::OpaqueRoot => "the root directory is marked opaque, which overlayfs does not heed".to_owned(),
-        };
-        self.0.into_iter().map(text).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Changes against a model, cuts, damage, readers beside writers.
 
-use super::super::{PAGE, read, write};
+use super::super::{PAGE, read, u16_at, write};
 use super::*;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
