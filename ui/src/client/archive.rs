@@ -11,7 +11,7 @@ use outcrop_layers::source::archive::ArchiveSource;
 use crate::client::content::Reader;
 use crate::job::{JobId, JobNews};
 use crate::message::{Data, Request, Server};
-use crate::model::{Detail, ImageRow, Step, instruction};
+use crate::model::{Detail, ImageRow, Step, instruction, maker};
 use crate::size::parse_time;
 
 /// Reads one archive.
@@ -115,7 +115,7 @@ fn detail(source: &ArchiveSource) -> Detail {
         .into_iter()
         .map(|step| Step {
             layer: step.layer,
-            instruction: instruction(&step.verbatim),
+            instruction: instruction(&maker(&step.verbatim, step.comment.as_deref().unwrap_or_default())),
             size: step.layer.and_then(|l| image.layers.get(l)?.size).unwrap_or(0),
             created: step.created.as_deref().and_then(parse_time).unwrap_or(0),
         })

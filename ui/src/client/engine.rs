@@ -217,7 +217,7 @@ impl EngineClient {
             .into_iter()
             .rev()
             .map(|h| RawStep {
-                created_by: h.created_by,
+                created_by: crate::model::maker(&h.created_by, &h.comment),
                 size: u64::try_from(h.size).unwrap_or(0),
                 created: h.created,
                 made_layer: None,

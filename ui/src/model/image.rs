@@ -140,6 +140,12 @@ fn can_write(instruction: &str) -> bool {
     )
 }
 
+/// What made a step: its command, or what its maker said of it where it had none, as an import.
+pub(crate) fn maker(created_by: &str, comment: &str) -> String {
+    let said = if created_by.trim().is_empty() { comment } else { created_by };
+    said.to_owned()
+}
+
 /// What was written in the Dockerfile, as far as `created_by` of the classic builder or BuildKit tells.
 pub(crate) fn instruction(created_by: &str) -> String {
     copied(&readable(created_by))
@@ -172,6 +178,12 @@ pub(crate) fn split_tag(text: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_import_is_known_by_its_comment() {
+        assert_eq!(maker(" ", "Imported from -"), "Imported from -");
+        assert_eq!(maker("RUN x", "buildkit.dockerfile.v0"), "RUN x");
+    }
 
     #[test]
     fn instructions_read_as_in_the_dockerfile() {
