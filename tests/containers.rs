@@ -3,6 +3,7 @@
 mod copying;
 mod ending;
 mod kills;
+mod network;
 mod seed;
 mod talking;
 mod volumes;

@@ -27,6 +27,7 @@ mod mounting;
 mod names;
 mod namespace;
 mod network;
+mod port;
 pub(crate) mod protocol;
 mod record;
 mod remove;

@@ -23,7 +23,7 @@ fn names(machine: &Machine, directory: &str) -> BTreeSet<String> {
 }
 
 /// Process IDs of living processes with `word` in their command line.
-fn processes(word: &str) -> Vec<i32> {
+pub(super) fn processes(word: &str) -> Vec<i32> {
     let process = |entry: fs::DirEntry| {
         let pid = entry.file_name().to_str()?.parse().ok()?;
         let words = fs::read(entry.path().join("cmdline")).ok()?;

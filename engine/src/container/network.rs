@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 use sha2::{Digest, Sha256};
 
 use super::host_config::HostConfig;
+use super::port::Published;
+use crate::sys::mount;
 
 /// A network that is always there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,12 +87,57 @@ pub(crate) fn program_directories() -> Vec<PathBuf> {
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from).into()
 }
 
-/// Connects the network namespace of process `pid`. The program given back ends with it, or when it is killed.
-pub(crate) fn connect(program: &Path, pid: i32, host: &HostConfig) -> Result<Child, String> {
+/// The program that connects a container. It ends when this is dropped, and of itself when `place` goes: as a killed shim's does.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    program: Child,
+    place: PathBuf,
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+        hide(&self.place);
+    }
+}
+
+/// Connects the network namespace of process `pid`.
+///
+/// pasta gives up the right to look at other processes before it enters the namespace, so that is shown to it at `place`, a file
+/// that is there for this only.
+pub(crate) fn connect(program: &Path, pid: i32, place: &Path, ports: &[Published]) -> Result<Connected, String> {
+    let shown = || {
+        std::fs::File::create(place)?;
+        mount::bind(Path::new(&format!("/proc/{pid}/ns/net")), place, false)
+    };
+    let connected = shown()
+        .map_err(|error| format!("cannot show the network namespace at {}: {error}", place.display()))
+        .and_then(|()| start(program, pid, place, ports));
+    match connected {
+        Ok(program) => Ok(Connected { program, place: place.to_owned() }),
+        Err(error) => {
+            hide(place);
+            Err(error)
+        }
+    }
+}
+
+/// Takes away the place where a container's network namespace was shown, after its shim has died, too.
+pub(crate) fn hide(place: &Path) {
+    let _ = mount::unmount(place);
+    let _ = std::fs::remove_file(place);
+}
+
+fn start(program: &Path, pid: i32, namespace: &Path, ports: &[Published]) -> Result<Child, String> {
     let mut command = Command::new(program);
     command.args(["--config-net", "--foreground", "--quiet", "--no-map-gw", "-T", "none", "-U", "none"]);
+    // Root's pasta would become nobody, who may not enter the namespace; root of a user namespace it leaves as it is.
+    if rustix::process::geteuid().is_root() {
+        command.args(["--runas", "0:0"]);
+    }
     for (flag, protocol) in [("-t", "tcp"), ("-u", "udp")] {
-        let ports = published(host, protocol);
+        let ports: Vec<_> = ports.iter().filter(|port| port.protocol == protocol).map(spelled).collect();
         if ports.is_empty() {
             command.args([flag, "none"]);
         }
@@ -98,7 +145,7 @@ pub(crate) fn connect(program: &Path, pid: i32, host: &HostConfig) -> Result<Chi
             command.arg(flag).arg(port);
         }
     }
-    command.arg("--netns").arg(format!("/proc/{pid}/ns/net"));
+    command.arg("--netns").arg(namespace);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
     // It says nothing when it is ready: its interface appearing does.
@@ -117,24 +164,10 @@ pub(crate) fn connect(program: &Path, pid: i32, host: &HostConfig) -> Result<Chi
     Err(format!("{} did not connect the container within a second", program.display()))
 }
 
-/// Published ports in pasta's words, `[address/]host:container`.
-fn published(host: &HostConfig, protocol: &str) -> Vec<String> {
-    let mut all = Vec::new();
-    for (port, bindings) in host.port_bindings.iter().flatten() {
-        let (number, kind) = port.split_once('/').unwrap_or((port, "tcp"));
-        if kind != protocol {
-            continue;
-        }
-        for binding in bindings {
-            let outside = if binding.host_port.is_empty() { number } else { &binding.host_port };
-            let address = match binding.host_ip.as_str() {
-                "" | "0.0.0.0" | "::" => String::new(),
-                address => format!("{address}/"),
-            };
-            all.push(format!("{address}{outside}:{number}"));
-        }
-    }
-    all
+/// A published port in pasta's words, `[address/]host:container`.
+fn spelled(port: &Published) -> String {
+    let address = if port.address.is_empty() { String::new() } else { format!("{}/", port.address) };
+    format!("{address}{}:{}", port.outside, port.inside)
 }
 
 /// The content of /etc/hosts.
@@ -187,7 +220,6 @@ pub(crate) fn resolv_conf(network: &Connection, host: &HostConfig, of_host: &str
 
 #[cfg(test)]
 mod tests {
-    use super::super::host_config::PortBinding;
     use super::*;
 
     #[test]
@@ -201,14 +233,10 @@ mod tests {
 
     #[test]
     fn ports_in_pasta_s_words() {
-        let binding = |ip: &str, port: &str| PortBinding { host_ip: ip.into(), host_port: port.into() };
-        let bindings = [
-            ("80/tcp".to_owned(), vec![binding("", "8080"), binding("127.0.0.1", "81")]),
-            ("53/udp".to_owned(), vec![binding("0.0.0.0", "53")]),
-        ];
-        let host = HostConfig { port_bindings: Some(bindings.into()), ..HostConfig::default() };
-        assert_eq!(published(&host, "tcp"), ["8080:80", "127.0.0.1/81:80"]);
-        assert_eq!(published(&host, "udp"), ["53:53"]);
+        let port =
+            |address: &str, outside| Published { protocol: "tcp".into(), inside: 80, address: address.into(), outside };
+        assert_eq!(spelled(&port("", 8080)), "8080:80");
+        assert_eq!(spelled(&port("127.0.0.1", 81)), "127.0.0.1/81:80");
     }
 
     #[test]

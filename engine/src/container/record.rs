@@ -171,6 +171,13 @@ impl Directory {
 }
 
 impl Record {
+    /// Notes which ports of the host lead to the container, as `NetworkSettings.Ports` says it.
+    pub(crate) fn set_ports(&mut self, ports: Value) {
+        if let Some(settings) = self.network_settings.as_object_mut() {
+            settings.insert("Ports".into(), ports);
+        }
+    }
+
     /// One of a new container.
     pub(crate) fn new(id: &str) -> Self {
         let mut other = Map::new();

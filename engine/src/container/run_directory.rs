@@ -6,6 +6,7 @@
 //! config.json     the OCI bundle
 //! process.json    who the first process is: PID and start time
 //! shim.log        what the shim had to say
+//! net             where pasta is shown the network namespace
 //! runtime/        the OCI runtime's own state
 //! exec/<id>/      the same for each exec
 //! ```
@@ -21,6 +22,9 @@ use super::error::{Doing, Result};
 
 /// What the lock is called before it is held.
 const NEW_LOCK: &str = "new-lock";
+
+/// Where pasta is shown the network namespace.
+pub(crate) const NETWORK: &str = "net";
 
 /// The runtime directory of one container.
 #[derive(Clone, Debug)]

@@ -1,15 +1,11 @@
 //! What the API shows of containers: lists and inspection, in Docker's JSON.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value, json};
 
 use super::error::{ContainerError, Result};
-use super::host_config::HostConfig;
 use super::layers::{Layers, from_driver};
-use super::network::{Connection, program_directories};
 use super::record::{Directory, MountPoint, Record};
-use super::{Containers, exec, lookup, remove};
+use super::{Containers, exec, lookup, port, remove};
 use crate::driver::Driver;
 use crate::driver::overlay2::Overlay2;
 use crate::filters::Filters;
@@ -83,7 +79,7 @@ impl Containers {
             "ImageID": record.image,
             "Command": command(record),
             "Created": created.map_or(0, jiff::Timestamp::as_second),
-            "Ports": ports(record, &host),
+            "Ports": if record.state.running { port::list(&record.network_settings["Ports"]) } else { Vec::new() },
             "Labels": record.config.labels.clone().unwrap_or_default(),
             "State": record.state.status(),
             "Status": record.state.sentence(jiff::Timestamp::now()),
@@ -154,7 +150,7 @@ impl Containers {
             "GraphDriver": self.graph_driver(&record.id),
             "Mounts": mounts(&record),
             "Config": record.config,
-            "NetworkSettings": network_settings(&record, &host),
+            "NetworkSettings": network_settings(&record),
         });
         if size {
             let (own, all) = self.sizes(&record)?;
@@ -319,53 +315,13 @@ fn networks(record: &Record) -> Value {
     if networks.is_null() { json!({}) } else { networks }
 }
 
-fn network_settings(record: &Record, host: &HostConfig) -> Value {
-    let mut ports = Map::new();
-    let exposed: BTreeSet<&String> = record.config.exposed_ports.iter().flatten().map(|(port, _)| port).collect();
-    if record.state.running && has_ports(host) {
-        for port in exposed {
-            ports.insert(port.clone(), Value::Null);
-        }
-        for (port, bindings) in host.port_bindings.iter().flatten() {
-            ports.insert(port.clone(), json!(bindings));
-        }
-    }
+fn network_settings(record: &Record) -> Value {
+    let published = record.network_settings["Ports"].as_object().filter(|_| record.state.running);
+    let ports = published.cloned().unwrap_or_default();
     json!({
         "Bridge": "", "SandboxID": "", "SandboxKey": "", "HairpinMode": false, "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0, "Ports": ports, "SecondaryIPAddresses": null, "SecondaryIPv6Addresses": null,
         "EndpointID": "", "Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0, "IPAddress": "",
         "IPPrefixLen": 0, "IPv6Gateway": "", "MacAddress": "", "Networks": networks(record),
     })
-}
-
-/// Whether the container has a network of its own, on which ports are published.
-fn has_ports(host: &HostConfig) -> bool {
-    matches!(Connection::of(host, &program_directories()), Ok(Connection::Pasta(_)))
-}
-
-/// Ports as lists show them: those that are published, and those that are exposed and not.
-fn ports(record: &Record, host: &HostConfig) -> Vec<Value> {
-    let mut all = Vec::new();
-    if !record.state.running || !has_ports(host) {
-        return all;
-    }
-    let split = |port: &str| {
-        let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
-        (number.parse::<u16>().unwrap_or(0), protocol.to_owned())
-    };
-    for (port, bindings) in host.port_bindings.iter().flatten() {
-        let (number, protocol) = split(port);
-        for binding in bindings {
-            let address = if binding.host_ip.is_empty() { "0.0.0.0" } else { &binding.host_ip };
-            let outside = binding.host_port.parse::<u16>().unwrap_or(number);
-            all.push(json!({ "IP": address, "PrivatePort": number, "PublicPort": outside, "Type": protocol }));
-        }
-    }
-    for (port, _) in record.config.exposed_ports.iter().flatten() {
-        if !host.port_bindings.as_ref().is_some_and(|bindings| bindings.contains_key(port)) {
-            let (number, protocol) = split(port);
-            all.push(json!({ "PrivatePort": number, "Type": protocol }));
-        }
-    }
-    all
 }

@@ -71,6 +71,7 @@ fn once(container: &mut Container<'_>, host: &HostConfig, running: Running, pump
     let id = &container.task.id.clone();
     let mut record = container.directory.record()?;
     container.noted_paths(host, &mut record);
+    record.set_ports(running.ports);
     let pid = running.pid.as_raw_nonzero().get();
     container.note_start(pid, &record).map_err(ContainerError::Start)?;
     events::note_volumes(&container.task.root, "mount", &record);
@@ -83,10 +84,7 @@ fn once(container: &mut Container<'_>, host: &HostConfig, running: Running, pump
     let (code, mut error) = status(running.pid);
     health.stop(&container.directory);
     pump.drain();
-    if let Some(mut helper) = running.helper {
-        let _ = helper.kill();
-        let _ = helper.wait();
-    }
+    drop(running.connected);
     for other in cgroup::Groups::of(id, host).processes().into_iter().filter_map(Pid::from_raw) {
         // Of a container without a process namespace of its own.
         let _ = rustix::process::kill_process(other, rustix::process::Signal::KILL);
@@ -130,6 +128,7 @@ fn ended(record: &mut Record, exit: &Exit, oom_killed: bool) {
     record.state.error.clone_from(&exit.error);
     record.state.oom_killed = oom_killed;
     record.state.finished_at = state::now();
+    record.set_ports(serde_json::Value::Null);
 }
 
 /// Exit code of an ended child.

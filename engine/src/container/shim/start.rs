@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+
+use serde_json::Value;
 
 use super::Task;
 use super::pump::Pump;
@@ -16,9 +17,10 @@ use crate::container::host_config::HostConfig;
 use crate::container::log_file::LogFile;
 use crate::container::mounting::Sources;
 use crate::container::namespace::{Namespace, Namespaces};
-use crate::container::network::{self, Connection};
+use crate::container::network::{self, Connected, Connection};
+use crate::container::port::{self, Published};
 use crate::container::record::{Directory, Record, replace};
-use crate::container::run_directory::{ProcessId, RunDirectory};
+use crate::container::run_directory::{NETWORK, ProcessId, RunDirectory};
 use crate::container::{cgroup, seccomp, state, target, user};
 use crate::driver::Driver;
 use crate::driver::overlay2::Overlay2;
@@ -32,7 +34,9 @@ pub(super) struct Running {
     /// Its first process.
     pub(super) pid: rustix::process::Pid,
     /// What connects its network.
-    pub(super) helper: Option<Child>,
+    pub(super) connected: Option<Connected>,
+    /// Which ports of the host lead to it, as `NetworkSettings.Ports` says it; null where it has no network of its own.
+    pub(super) ports: Value,
 }
 
 /// What is the same for each start of one container.
@@ -86,6 +90,7 @@ impl<'a> Container<'a> {
             self.sources.stage(&self.task.root, self.run, &mut record)?;
         }
         let network = Connection::of(&host, &network::program_directories())?;
+        let ports = port::choose(&network, &host, &record.config)?;
         let namespaces = self.namespaces(&host, &network)?;
         let record = self.write_files(record, &host, &network)?;
         make_directories(&root, record.config.working_dir.as_bytes())?;
@@ -121,12 +126,12 @@ impl<'a> Container<'a> {
         })?;
         let pid = started.pid;
         pump.attach(started.pipes, Some(log), started.descriptor);
-        let ready = self.connect(&network, pid.as_raw_nonzero().get(), &host).and_then(|helper| {
+        let ready = self.connect(&network, pid.as_raw_nonzero().get(), ports.as_deref()).and_then(|connected| {
             order.go()?;
-            Ok(helper)
+            Ok(connected)
         });
         match ready {
-            Ok(helper) => Ok(Running { pid, helper }),
+            Ok(connected) => Ok(Running { pid, connected, ports: port::settings(ports.as_deref(), &record.config) }),
             Err(error) => {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
                 let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
@@ -144,13 +149,20 @@ impl<'a> Container<'a> {
         host.tmpfs.iter().flatten().try_for_each(|(path, _)| target::check(root, path, None))
     }
 
-    fn connect(&self, network: &Connection, pid: i32, host: &HostConfig) -> Result<Option<Child>, String> {
+    fn connect(
+        &self,
+        network: &Connection,
+        pid: i32,
+        ports: Option<&[Published]>,
+    ) -> Result<Option<Connected>, String> {
         if let Some(process) = ProcessId::of(pid) {
             let text = serde_json::to_vec(&process).map_err(|error| error.to_string())?;
             replace(&self.run.file("process.json"), &text, 0o600).map_err(|error| error.to_string())?;
         }
         match network {
-            Connection::Pasta(program) => network::connect(program, pid, host).map(Some),
+            Connection::Pasta(program) => {
+                network::connect(program, pid, &self.run.file(NETWORK), ports.unwrap_or_default()).map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -282,6 +294,7 @@ impl<'a> Container<'a> {
                 record.state.error.clear();
                 record.state.started_at = state::now();
                 record.has_been_started_before = true;
+                record.set_ports(config.network_settings["Ports"].clone());
                 record.log_path.clone_from(&config.log_path);
                 record.hosts_path.clone_from(&config.hosts_path);
                 record.hostname_path.clone_from(&config.hostname_path);
