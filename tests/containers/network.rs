@@ -133,7 +133,7 @@ fn a_killed_shim_leaves_no_helper() {
     let shim = rustix::process::Pid::from_raw(shims[0]).expect("a process");
     rustix::process::kill_process(shim, rustix::process::Signal::KILL).expect("killed");
     let started = Instant::now();
-    while ok(&machine, &["ps", "-q"]) != "" {
+    while !ok(&machine, &["ps", "-q"]).is_empty() {
         assert!(started.elapsed() < Duration::from_secs(20), "it seems to run");
     }
     ok(&machine, &["rm", "web"]);

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::host_config::HostConfig;
 use super::port::Published;
-use crate::sys::mount;
+use crate::sys::{mount, program};
 
 /// A network that is always there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub(crate) fn program_directories() -> Vec<PathBuf> {
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from).into()
 }
 
-/// The program that connects a container. It ends when this is dropped, and of itself when `place` goes: as a killed shim's does.
+/// The program that connects a container. It ends when this is dropped, and with the shim when that is killed.
 #[derive(Debug)]
 pub(crate) struct Connected {
     program: Child,
@@ -129,8 +129,8 @@ pub(crate) fn hide(place: &Path) {
     let _ = std::fs::remove_file(place);
 }
 
-fn start(program: &Path, pid: i32, namespace: &Path, ports: &[Published]) -> Result<Child, String> {
-    let mut command = Command::new(program);
+fn start(pasta: &Path, pid: i32, namespace: &Path, ports: &[Published]) -> Result<Child, String> {
+    let mut command = Command::new(pasta);
     command.args(["--config-net", "--foreground", "--quiet", "--no-map-gw", "-T", "none", "-U", "none"]);
     // Root's pasta would become nobody, who may not enter the namespace; root of a user namespace it leaves as it is.
     if rustix::process::geteuid().is_root() {
@@ -147,11 +147,12 @@ fn start(program: &Path, pid: i32, namespace: &Path, ports: &[Published]) -> Res
     }
     command.arg("--netns").arg(namespace);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
+    program::dies_with_this_thread(&mut command);
+    let mut child = command.spawn().map_err(|error| format!("{}: {error}", pasta.display()))?;
     // It says nothing when it is ready: its interface appearing does.
     for _ in 0..200 {
         if let Ok(Some(status)) = child.try_wait() {
-            return Err(format!("{} ended with {status}", program.display()));
+            return Err(format!("{} ended with {status}", pasta.display()));
         }
         let devices = std::fs::read_to_string(format!("/proc/{pid}/net/dev")).unwrap_or_default();
         if devices.lines().skip(2).any(|line| !line.trim_start().starts_with("lo:")) {
@@ -161,7 +162,7 @@ fn start(program: &Path, pid: i32, namespace: &Path, ports: &[Published]) -> Res
     }
     let _ = child.kill();
     let _ = child.wait();
-    Err(format!("{} did not connect the container within a second", program.display()))
+    Err(format!("{} did not connect the container within a second", pasta.display()))
 }
 
 /// A published port in pasta's words, `[address/]host:container`.

@@ -113,6 +113,19 @@ pub fn set_capabilities(bounding: u64, permitted: u64) -> io::Result<()> {
     Ok(rustix::thread::set_capabilities(None, sets)?)
 }
 
+/// Has the kernel kill the program when the thread that starts it ends, however that ends.
+#[expect(unsafe_code, reason = "what runs between fork and exec may only make system calls")]
+pub fn dies_with_this_thread(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: one system call, no memory is touched.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+            Ok(())
+        });
+    }
+}
+
 /// Moves this process into a mount namespace of its own, which sees later mounts of the old one and shows it none.
 ///
 /// # Errors
