@@ -111,7 +111,8 @@ impl Show {
         }
         if let Some(who) = &event.who {
             let name = who.name.as_ref().map_or_else(|| "?".into(), |name| name.text().into_owned());
-            let _ = write!(line, "  {} ({})", safe::word(&name), who.pid);
+            let doubt = if who.by.is_some() { "probably " } else { "" };
+            let _ = write!(line, "  {doubt}{} ({})", safe::word(&name), who.pid);
         }
         match event.certainty {
             Certainty::Exact => {}
@@ -202,11 +203,16 @@ pub(super) fn path(text: &str) -> String {
 
 fn method(attached: &Attached) -> &'static str {
     use outcrop_layers::watch::Evidence;
+    let probable = attached.infers_processes;
     match (attached.method, attached.names_processes) {
         (Evidence::Fanotify, _) => "every change, with its process (fanotify on the filesystem)",
         (Evidence::Directories, true) => "every change, with its process (fanotify on each directory)",
+        (Evidence::Directories, false) if probable => {
+            "every change, with its probable process (fanotify on each directory)"
+        }
         (Evidence::Directories, false) => "every change, without its process (fanotify on each directory)",
+        (Evidence::Inotify, _) if probable => "what changed between two looks, with its probable process (inotify)",
         (Evidence::Inotify, _) => "what changed between two looks (inotify)",
-        (Evidence::Scan, _) => "what changed between two looks (reading the directory)",
+        (Evidence::Scan | Evidence::Seccomp, _) => "what changed between two looks (reading the directory)",
     }
 }

@@ -10,12 +10,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::choice::{ORDER, candidate};
+use super::choice::{INFERRED, NO_PROCESS, ORDER, candidate};
 use super::error::WatchError;
 use super::event::{Evidence, Reason};
 use super::group::{Group, Reading};
 use super::mounts;
 use super::names::Names;
+use super::notices::Notices;
 use super::out::{Out, now};
 use super::overlay::{Attached, Overlay, Update};
 use super::pump::{Others, Pump};
@@ -271,8 +272,26 @@ impl Desk {
             self.due = now() + QUIET;
         }
         notes.extend(more);
+        let infers_processes = !names_processes && self.listen(id, overlay, &mut notes);
         let (name, upper, lowers) = (overlay.name.clone(), overlay.upper.clone(), overlay.lowers.clone());
-        Ok(Attached { overlay: id, name, upper, lowers, method, names_processes, notes, entries })
+        Ok(Attached { overlay: id, name, upper, lowers, method, names_processes, infers_processes, notes, entries })
+    }
+
+    /// Has an engine tell what the processes of an overlay do, where it can, and notes what is to be known of that.
+    fn listen(&mut self, id: u32, overlay: &Overlay, notes: &mut Vec<String>) -> bool {
+        let Some(socket) = &overlay.notices else { return false };
+        match Notices::connect(socket) {
+            Ok(notices) => {
+                self.out.notices.insert(id, notices);
+                notes.retain(|note| note != NO_PROCESS);
+                notes.push(INFERRED.into());
+                true
+            }
+            Err(error) => {
+                notes.push(format!("the engine does not tell of the container's processes: {error}"));
+                false
+            }
+        }
     }
 
     fn all(&self) -> Vec<u32> {
@@ -313,6 +332,7 @@ impl Desk {
         for group in self.groups.iter_mut().flatten() {
             if group.overlays.contains_key(&id) {
                 self.out.send(Update::Detached { overlay: id, agrees });
+                self.out.notices.remove(&id);
                 group.detach(id);
             }
         }
