@@ -183,15 +183,15 @@ mod tests {
         let open = |path: &std::path::Path| File::open(path).expect("opens").into();
         let root: OwnedFd = open("/".as_ref());
         let asked = Asked { base: base.map(open), path: path.into() };
-        let device = base.map_or_else(|| number(&root), |base| number(&open(base))).expect("a device");
+        let device = base.map_or_else(|| number(&root), |base| number(open(base))).expect("a device");
         asked.resolve(&root, b"/", follow, device).map(|path| path.to_string())
     }
 
     #[test]
     fn paths_are_resolved_as_the_process_means_them() {
-        let folder = tempfile::tempdir_in("/").or_else(|_| tempfile::tempdir()).expect("temporary folder");
+        let folder = tempfile::tempdir().expect("temporary folder");
         let here = folder.path();
-        if number(&File::open(here).expect("opens").into()) != number(&File::open("/").expect("opens").into()) {
+        if number(File::open(here).expect("opens")) != number(File::open("/").expect("opens")) {
             return eprintln!("skipped: the temporary folder is not on the root file system");
         }
         std::fs::create_dir(here.join("dir")).expect("made");
