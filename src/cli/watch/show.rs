@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use outcrop_layers::watch::{Adviser, Attached, Certainty, Data, Event, How as Known, Kind, Totals, Update};
+use outcrop_layers::watch::{Adviser, Attached, Certainty, Data, Event, How as Known, Kind, Reason, Totals, Update};
 
 use super::summary;
 use super::{Failure, How};
@@ -164,7 +164,7 @@ impl Show {
             }
             Kind::Link { to: Some(to) } => format!("to {}", path(&to.text())),
             Kind::Compared { changed, .. } => format!("{} changed", size(*changed)),
-            Kind::Resynchronised { reason, found } => format!("{reason:?}: {found} differences found"),
+            Kind::Resynchronised { reason, found } => resynchronised(*reason, *found),
             Kind::Create { .. } | Kind::Delete { .. } | Kind::Link { to: None } => String::new(),
         }
     }
@@ -199,6 +199,21 @@ impl Show {
 /// A path from the top, harmless on a terminal.
 pub(super) fn path(text: &str) -> String {
     format!("/{}", safe::word(text))
+}
+
+/// Why all was read again, and what it showed.
+fn resynchronised(reason: Reason, found: u64) -> String {
+    let why = match reason {
+        Reason::Overflow => "the kernel had no room for all reports",
+        Reason::Idle => "nothing happened for a while",
+        Reason::Stop => "the end of the watch",
+    };
+    let found = match found {
+        0 => "nothing was missed".into(),
+        1 => "1 difference follows".into(),
+        n => format!("{n} differences follow"),
+    };
+    format!("{why}: read again, {found}")
 }
 
 fn method(attached: &Attached) -> &'static str {

@@ -69,12 +69,7 @@ impl Watch {
         let rings = names.rings().iter().map(|ring| ring.as_fd().try_clone_to_owned());
         let rings = rings.collect::<io::Result<_>>().map_err(cannot)?;
         let mounts = if options.all { Some(mounts::list().map_err(cannot)?.into()) } else { None };
-        let mut out = Out::new(update_sender, names);
-        if let Err(error) = recorded {
-            let text =
-                "processes that end quickly may stay without a name: the kernel's record of them is not to be had";
-            out.send(Update::Note(format!("{text} ({error})")));
-        }
+        let out = Out::new(update_sender, names);
         let mut desk = Desk {
             options,
             out,
@@ -86,6 +81,7 @@ impl Watch {
             next: 0,
             batch: 0,
             due: 0,
+            nameless: recorded.err(),
         };
         let emptier = pump.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
@@ -151,6 +147,8 @@ struct Desk {
     batch: u64,
     /// When to look again for what is due, 0 when nothing can be.
     due: u64,
+    /// Why processes that end quickly have no name, until it is said.
+    nameless: Option<io::Error>,
 }
 
 impl Desk {
@@ -272,6 +270,11 @@ impl Desk {
             self.due = now() + QUIET;
         }
         notes.extend(more);
+        if names_processes && let Some(error) = self.nameless.take() {
+            let text =
+                "processes that end quickly may stay without a name: the kernel's record of them is not to be had";
+            notes.push(format!("{text} ({error})"));
+        }
         let infers_processes = !names_processes && self.listen(id, overlay, &mut notes);
         let (name, upper, lowers) = (overlay.name.clone(), overlay.upper.clone(), overlay.lowers.clone());
         Ok(Attached { overlay: id, name, upper, lowers, method, names_processes, infers_processes, notes, entries })
