@@ -49,6 +49,12 @@ impl Podman {
         command
     }
 
+    /// The control group that its containers are in.
+    fn group(&self) -> String {
+        let name = self.directory.path().file_name().expect("a name").to_string_lossy();
+        format!("/outcrop-test-{}", name.trim_start_matches('.'))
+    }
+
     fn ok<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> String {
         text(&self.command(arguments).output().expect("podman starts"))
     }
@@ -61,6 +67,13 @@ impl Drop for Podman {
             let _ = service.wait();
         }
         let _ = self.command(["rm", "--all", "--force", "--time", "0"]).output();
+        for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
+            let group = hierarchy.path().join(&self.group()[1..]);
+            for left in fs::read_dir(&group).into_iter().flatten().flatten() {
+                let _ = fs::remove_dir(left.path()); // files stay, and go with it
+            }
+            let _ = fs::remove_dir(group);
+        }
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         let here = self.directory.path().to_path_buf();
         for at in mounts.lines().rev().filter_map(|line| line.split(' ').nth(1)) {
@@ -79,6 +92,7 @@ fn a_container_of_podman_is_told_exactly() {
     prepared(&context);
     podman.ok(["build", "-q", "--layers", "-t", "workload", context.to_str().expect("text")]);
     let mut create = podman.command(["create", "--name", "web", "--network", "host", "--pid", "host"]);
+    create.arg("--cgroup-parent").arg(podman.group());
     // The limits that Podman would set may be above those of this process.
     create.args(["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]);
     for host in ["/lib", "/lib64", "/usr"] {
