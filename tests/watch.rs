@@ -3,6 +3,7 @@
 #[path = "../engine/layers/tests/watch/facts.rs"]
 mod facts;
 mod podman;
+mod user;
 
 use std::collections::HashMap;
 use std::fs;
@@ -257,6 +258,7 @@ fn a_container_of_the_embedded_engine_is_told() {
     for want in ["COPY-UP     /etc/passwd", "from layer 1", "  sh (", "whiteout over a lower layer"] {
         assert!(told.contains(want), "{want} is not in\n{told}");
     }
+    assert!(!told.contains("REMOVE"), "the removal of its directories is not the container's:\n{told}");
     outcrop.ok(["create", "--name", "later"].iter().chain(&container));
     let watching = Watching::start(outcrop.command(["watch", "later", "--json", "--until-exit"]));
     outcrop.ok(["start", "later"]);
