@@ -88,6 +88,6 @@ pub(crate) fn text(output: &Output) -> String {
 }
 
 /// The program under test: the one just built, or the one that `OUTCROP_TEST_PROGRAM` names.
-fn program() -> std::ffi::OsString {
+pub(crate) fn program() -> std::ffi::OsString {
     std::env::var_os("OUTCROP_TEST_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_outcrop").into())
 }

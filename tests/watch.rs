@@ -2,6 +2,8 @@
 
 #[path = "../engine/layers/tests/watch/facts.rs"]
 mod facts;
+mod podman;
+mod user;
 
 use std::collections::HashMap;
 use std::fs;
@@ -74,13 +76,29 @@ fn workload() -> PathBuf {
     program
 }
 
+/// A folder to build an image from.
+fn prepared(context: &Path) {
+    fs::create_dir(context).expect("made");
+    text(&Command::new(workload()).arg("prepare").arg(context).output().expect("workload"));
+    let lines = "FROM scratch\nCOPY lower0 /\nCOPY lower1 /\nCOPY lower2 /\n";
+    fs::write(context.join("Dockerfile"), lines).expect("written");
+}
+
+/// Insists that what the workload says that it did was told, each fact once, and nothing else of it.
+fn assert_workload(output: &str, events: &[Event]) {
+    let of_workload = |event: &&Event| {
+        let name = event.who.as_ref().and_then(|who| who.name.as_ref());
+        name.is_some_and(|name| name.to_string() == "workload")
+    };
+    let of_it: Vec<Event> = events.iter().filter(of_workload).cloned().collect();
+    let told = facts::assert_exact(&facts::expected(output), &of_it);
+    println!("{told} facts; {} more events by the runtime", events.len() - of_it.len());
+}
+
 /// An image whose three layers the workload works on. The program itself is the host's, with the host's libraries.
 fn image(dockerd: &Dockerd) {
     let context = dockerd.scratch("context");
-    fs::create_dir(&context).expect("made");
-    text(&Command::new(workload()).arg("prepare").arg(&context).output().expect("workload"));
-    let lines = "FROM scratch\nCOPY lower0 /\nCOPY lower1 /\nCOPY lower2 /\n";
-    fs::write(context.join("Dockerfile"), lines).expect("written");
+    prepared(&context);
     dockerd.ok(["build", "-q", "-t", "workload", context.to_str().expect("text")]);
 }
 
@@ -103,14 +121,7 @@ fn a_container_of_dockerd_is_told_exactly() {
     let watching = Watching::start(watch);
     let output = dockerd.ok(["start", "-a", "web"]);
     let events = watching.events();
-    let of_workload = |event: &&Event| {
-        let name = event.who.as_ref().and_then(|who| who.name.as_ref());
-        name.is_some_and(|name| name.to_string() == "workload")
-    };
-    let expected = facts::expected(&output);
-    let of_it: Vec<Event> = events.iter().filter(of_workload).cloned().collect();
-    let told = facts::assert_exact(&expected, &of_it);
-    println!("{told} facts; {} more events by the runtime", events.len() - of_it.len());
+    assert_workload(&output, &events);
     let replayed = outcrop.ok(["watch", "--replay", record.to_str().expect("text"), "--json"]);
     assert_eq!(replayed.lines().filter(|line| line.starts_with("{\"event\"")).count(), events.len());
     let summary = outcrop.ok(["watch", "--replay", record.to_str().expect("text"), "--summary"]);
@@ -247,6 +258,7 @@ fn a_container_of_the_embedded_engine_is_told() {
     for want in ["COPY-UP     /etc/passwd", "from layer 1", "  sh (", "whiteout over a lower layer"] {
         assert!(told.contains(want), "{want} is not in\n{told}");
     }
+    assert!(!told.contains("REMOVE"), "the removal of its directories is not the container's:\n{told}");
     outcrop.ok(["create", "--name", "later"].iter().chain(&container));
     let watching = Watching::start(outcrop.command(["watch", "later", "--json", "--until-exit"]));
     outcrop.ok(["start", "later"]);

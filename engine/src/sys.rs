@@ -9,6 +9,7 @@ pub mod fs;
 pub mod loopback;
 pub mod mount;
 pub mod node;
+pub mod notify;
 pub mod program;
 pub mod seccomp;
 pub mod signals;

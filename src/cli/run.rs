@@ -12,7 +12,9 @@ use super::streams::{End, Streams};
 use super::wait::Exit;
 use super::watch::{How, Target, Watching};
 use super::{Failure, Session, tty};
-use crate::connect::Connection;
+use outcrop_engine::container::HostConfig;
+
+use crate::connect::{Connection, Hijacked, Target as Engine};
 use crate::report::{filter, safe};
 
 /// Create a container, start it and talk to it
@@ -68,6 +70,14 @@ impl Run {
         if self.detach && self.watch {
             return Err(Failure::new("conflicting options: cannot specify both --watch and --detach"));
         }
+        if self.watch && session.rootless && matches!(session.target()?, Engine::Embedded { .. }) {
+            // The kernel tells an ordinary user no processes: the container's own calls do.
+            let mut annotations = body.host.get("Annotations").cloned().unwrap_or_else(|| serde_json::json!({}));
+            if let Some(all) = annotations.as_object_mut() {
+                all.entry(HostConfig::NOTIFY).or_insert_with(|| "true".into());
+            }
+            body.host.insert("Annotations".into(), annotations);
+        }
         if self.detach {
             if self.description.options.chose_streams() {
                 return Err(Failure::new("conflicting options: cannot specify both --attach and --detach"));
@@ -105,9 +115,11 @@ impl Run {
         if !self.watch {
             return attached.run(&connection, &id).await;
         }
+        // Attached first: then there is somebody who can tell of the container's calls.
+        let hijacked = attached.open(&connection, &id).await?;
         let target = Target::container(&connection, &id).await?;
         let watching = Watching::begin(&target, &How::beside(body.is("Tty")))?;
-        watching.until(attached.run(&connection, &id)).await
+        watching.until(attached.start(&connection, &id, hijacked)).await
     }
 }
 
@@ -150,7 +162,16 @@ impl Attached<'_> {
 
     /// Attaches, starts, talks, and ends as the container does.
     pub(super) async fn run(self, connection: &Arc<Connection>, id: &str) -> Result<ExitCode, Failure> {
-        let hijacked = connection.hijack(&self.path(id), None).await?;
+        let hijacked = self.open(connection, id).await?;
+        self.start(connection, id, hijacked).await
+    }
+
+    /// Attaches.
+    async fn open(&self, connection: &Connection, id: &str) -> Result<Hijacked, Failure> {
+        Ok(connection.hijack(&self.path(id), None).await?)
+    }
+
+    async fn start(self, connection: &Arc<Connection>, id: &str, hijacked: Hijacked) -> Result<ExitCode, Failure> {
         let condition = if self.auto_remove { "removed" } else { "next-exit" };
         let exit = Exit::of(connection, id, condition).await?;
         let passing_on = (self.sig_proxy && !self.tty).then(|| signals::pass_on(connection, id));

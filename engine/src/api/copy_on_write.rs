@@ -42,7 +42,8 @@ pub(super) async fn watch(State(api): State<Api>, params: Params) -> Result<Resp
 fn begin(inspect: &Value) -> Result<(Watch, Receiver<Update>), WatchError> {
     let data = |name: &str| inspect["GraphDriver"]["Data"][name].as_str().unwrap_or_default();
     let name = inspect["Name"].as_str().unwrap_or_default().trim_start_matches('/');
-    let overlay = Overlay::of_graph_driver(name, data("LowerDir"), data("UpperDir"), data("WorkDir"));
+    let overlay = Overlay::of_graph_driver(name, data("LowerDir"), data("UpperDir"), data("WorkDir"))
+        .of_container(inspect["Id"].as_str().unwrap_or_default());
     let (watch, updates) = Watch::start(Options::default())?;
     watch.attach(overlay)?;
     Ok((watch, updates))

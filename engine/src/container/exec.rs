@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::bundle::{Bundle, Rights};
 use super::config::{Config, lenient};
 use super::error::{ContainerError, Doing, Result};
+use super::executor::{Observer, Runner};
 use super::namespace::{Namespace, Namespaces};
 use super::record::{Directory, replace};
 use super::run_directory::{RunDirectory, make, shim_lives};
@@ -200,7 +201,7 @@ pub(crate) fn start_in_shim(task: &Task, run: &RunDirectory, id: &str) -> std::r
         tty: exec.config.tty,
         stdin: exec.config.attach_stdin,
         stdin_once: true,
-        runner: runner(&rights, user.uid),
+        runner: Runner { observer: Observer::of(run, &runtime), ..runner(&rights, user.uid) },
     };
     if runtime != Runtime::Embedded {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(|error| error.to_string())?;

@@ -9,15 +9,22 @@ use std::ffi::CString;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use libcontainer::oci_spec::runtime::Spec;
 use libcontainer::workload::{Executor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError};
 
+use outcrop_layers::watch::NOTICES;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
+use super::run_directory::RunDirectory;
+use super::seccomp::notify as filter;
+use super::shim::notices;
+use super::shim::runtime::Runtime;
+use super::socket;
 use crate::sys::seccomp::Instruction;
-use crate::sys::{loopback, program, seccomp};
+use crate::sys::{loopback, notify, program, seccomp};
 
 /// Runs one program with Docker's rights.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +43,17 @@ pub(crate) struct Runner {
     pub(crate) shim: Option<Arc<OwnedFd>>,
     /// Whether the first process is a small init with the program below it.
     pub(crate) init: bool,
+    /// Who is told of its system calls, where somebody is.
+    pub(crate) observer: Option<Observer>,
+}
+
+/// Where a process's calls are told, and which.
+#[derive(Clone, Debug)]
+pub(crate) struct Observer {
+    /// The container's socket.
+    pub(crate) socket: Arc<UnixStream>,
+    /// The filter that tells them.
+    pub(crate) program: Vec<Instruction>,
 }
 
 impl Executor for Runner {
@@ -96,10 +114,32 @@ impl Runner {
         if self.no_new_privileges {
             rustix::thread::set_no_new_privs(true)?;
         }
+        if let Some(observer) = &self.observer {
+            observer.begin()?;
+        }
         if !self.filter.is_empty() {
             seccomp::install(&self.filter)?;
         }
         program::set_capabilities(self.bounding, self.permitted)
+    }
+}
+
+impl Observer {
+    /// That of the container whose runtime directory is `run`, if it has one.
+    pub(crate) fn of(run: &RunDirectory, runtime: &Runtime) -> Option<Self> {
+        let socket = (*runtime == Runtime::Embedded).then(|| socket::connect(&run.file(NOTICES)).ok())??;
+        Some(Self { socket: Arc::new(socket), program: filter::program() })
+    }
+
+    /// Has this process's calls told from now on. Nothing that is told may be called until its program runs: whoever answers
+    /// may not listen yet.
+    fn begin(&self) -> std::io::Result<()> {
+        match notify::install(&self.program) {
+            Ok(listener) => notices::send(&listener, &self.socket),
+            // This program runs in a container that is watched itself: a process can have one listener.
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -224,6 +224,17 @@ pub struct Ulimit {
 pub const DEFAULT_SHM: i64 = 64 << 20;
 
 impl HostConfig {
+    /// The annotation that has a container's processes told to those who watch it, when it is `true`: see
+    /// [`HostConfig::tells_calls`].
+    pub const NOTIFY: &str = "outcrop.notify";
+
+    /// Whether its processes get a filter that tells the system calls that change files (`seccomp_unotify(2)`), so that who
+    /// watches it without root learns which process it was. Only to look at: nothing that is refused is allowed by it, but a
+    /// process can have one such filter, so that its own are refused with EBUSY.
+    pub fn tells_calls(&self) -> bool {
+        self.annotations.as_ref().and_then(|all| all.get(Self::NOTIFY)).is_some_and(|value| value == "true")
+    }
+
     /// Parses the API's body, in which any member may be null.
     pub fn parse(bytes: &[u8]) -> Result<Self, ContainerError> {
         lenient(bytes).map_err(|error| ContainerError::Invalid(format!("invalid JSON: {error}")))

@@ -5,6 +5,7 @@
 //! the program itself, without libseccomp.
 
 mod compile;
+pub(crate) mod notify;
 mod numbers;
 mod profile;
 
@@ -92,6 +93,9 @@ pub(crate) enum Action {
     /// Asks a tracer.
     #[serde(rename = "SCMP_ACT_TRACE")]
     Trace,
+    /// Tells a listener and waits for its answer: of this program's making only, no profile can ask for it.
+    #[serde(skip)]
+    Notify,
 }
 
 /// How an argument is compared, as unsigned 64 bits.

@@ -8,6 +8,8 @@
 mod console;
 mod finish;
 mod health;
+pub(crate) mod notices;
+mod observed;
 mod pump;
 pub(crate) mod runtime;
 pub(crate) mod start;
@@ -23,6 +25,8 @@ use serde::{Deserialize, Serialize};
 use super::error::{ContainerError, Doing, Result};
 use super::run_directory::RunDirectory;
 use crate::sys::program::{self, Fork};
+use notices::Notices;
+use outcrop_layers::watch::NOTICES;
 use pump::Pump;
 
 /// First argument that makes the program a shim.
@@ -99,9 +103,13 @@ fn run(task: &Task) -> Result<()> {
         return greet(Greeting::Busy);
     };
     let listener = listen(&here.join("attach.sock"))?;
-    greet(Greeting::Ready)?;
     let mut pump = Pump::new(listener);
+    if task.exec.is_none() {
+        pump.notices = Notices::wanted(&task.root, &task.id, &here.join(NOTICES));
+    }
+    greet(Greeting::Ready)?;
     let result = serve(task, &directory, &mut pump);
+    let _ = std::fs::remove_file(here.join(NOTICES));
     let _ = std::fs::remove_file(here.join("attach.sock"));
     result
 }

@@ -36,6 +36,16 @@ pub fn open_plain_directory(root: impl AsFd, path: &[u8]) -> io::Result<OwnedFd>
     parts(root.as_fd(), path, OFlags::PATH | OFlags::DIRECTORY, ResolveFlags::NO_SYMLINKS)
 }
 
+/// Opens `path` below `root` for nothing but asking what it is (`O_PATH`), and only on the mount that `root` is on: no other
+/// file system is asked, which might not answer. With `follow`, also what a symbolic link at its end leads to.
+///
+/// # Errors
+/// `EXDEV` when the path leads to another mount; else as [`open`].
+pub fn open_on_mount(root: impl AsFd, path: &[u8], follow: bool) -> io::Result<OwnedFd> {
+    let flags = if follow { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
+    parts(root.as_fd(), path, flags, ResolveFlags::NO_XDEV)
+}
+
 /// Opens a regular file for reading. Pipes, devices and links are refused before they are opened.
 ///
 /// # Errors

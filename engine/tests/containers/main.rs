@@ -5,6 +5,7 @@ mod escapes;
 mod host;
 mod kills;
 mod life;
+mod notify;
 mod others;
 mod rights;
 mod running;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use outcrop_layers::watch::{Adviser, Attached, Certainty, Data, Event, How as Known, Kind, Totals, Update};
+use outcrop_layers::watch::{Adviser, Attached, Certainty, Data, Event, How as Known, Kind, Reason, Totals, Update};
 
 use super::summary;
 use super::{Failure, How};
@@ -111,7 +111,8 @@ impl Show {
         }
         if let Some(who) = &event.who {
             let name = who.name.as_ref().map_or_else(|| "?".into(), |name| name.text().into_owned());
-            let _ = write!(line, "  {} ({})", safe::word(&name), who.pid);
+            let doubt = if who.by.is_some() { "probably " } else { "" };
+            let _ = write!(line, "  {doubt}{} ({})", safe::word(&name), who.pid);
         }
         match event.certainty {
             Certainty::Exact => {}
@@ -163,7 +164,7 @@ impl Show {
             }
             Kind::Link { to: Some(to) } => format!("to {}", path(&to.text())),
             Kind::Compared { changed, .. } => format!("{} changed", size(*changed)),
-            Kind::Resynchronised { reason, found } => format!("{reason:?}: {found} differences found"),
+            Kind::Resynchronised { reason, found } => resynchronised(*reason, *found),
             Kind::Create { .. } | Kind::Delete { .. } | Kind::Link { to: None } => String::new(),
         }
     }
@@ -200,13 +201,33 @@ pub(super) fn path(text: &str) -> String {
     format!("/{}", safe::word(text))
 }
 
+/// Why all was read again, and what it showed.
+fn resynchronised(reason: Reason, found: u64) -> String {
+    let why = match reason {
+        Reason::Overflow => "the kernel had no room for all reports",
+        Reason::Idle => "nothing happened for a while",
+        Reason::Stop => "the end of the watch",
+    };
+    let found = match found {
+        0 => "nothing was missed".into(),
+        1 => "1 difference follows".into(),
+        n => format!("{n} differences follow"),
+    };
+    format!("{why}: read again, {found}")
+}
+
 fn method(attached: &Attached) -> &'static str {
     use outcrop_layers::watch::Evidence;
+    let probable = attached.infers_processes;
     match (attached.method, attached.names_processes) {
         (Evidence::Fanotify, _) => "every change, with its process (fanotify on the filesystem)",
         (Evidence::Directories, true) => "every change, with its process (fanotify on each directory)",
+        (Evidence::Directories, false) if probable => {
+            "every change, with its probable process (fanotify on each directory)"
+        }
         (Evidence::Directories, false) => "every change, without its process (fanotify on each directory)",
+        (Evidence::Inotify, _) if probable => "what changed between two looks, with its probable process (inotify)",
         (Evidence::Inotify, _) => "what changed between two looks (inotify)",
-        (Evidence::Scan, _) => "what changed between two looks (reading the directory)",
+        (Evidence::Scan | Evidence::Seccomp, _) => "what changed between two looks (reading the directory)",
     }
 }

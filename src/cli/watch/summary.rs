@@ -37,7 +37,14 @@ fn kinds(counts: &Counts) -> [(&'static str, u64); 9] {
 /// For people.
 pub(super) fn text(totals: &Totals, adviser: &Adviser, overlays: &HashMap<u32, Attached>) -> String {
     let bytes = totals.bytes;
-    let mut out = format!("{} copied up to change {}: {}\n", size(bytes.copied), size(bytes.written), times(bytes));
+    let mut out = match bytes {
+        Bytes { copied: 0, written: 0 } => "nothing was copied up\n".into(),
+        Bytes { copied: 0, written } => format!("nothing was copied up, {} were written\n", size(written)),
+        Bytes { copied, written: 0 } => format!("{} copied up to change nothing\n", size(copied)),
+        Bytes { copied, written } => {
+            format!("{} copied up to change {}: {}\n", size(copied), size(written), times(bytes))
+        }
+    };
     let counts: Vec<_> =
         kinds(&totals.counts).iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{n} {word}")).collect();
     let _ = writeln!(out, "{}", counts.join(", "));

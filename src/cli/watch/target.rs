@@ -134,7 +134,8 @@ fn overlay(inspect: &Value) -> Option<Overlay> {
         return None;
     }
     let name = inspect.text("Name").trim_start_matches('/');
-    Some(Overlay::of_graph_driver(name, data.text("LowerDir"), data.text("UpperDir"), data.text("WorkDir")))
+    let overlay = Overlay::of_graph_driver(name, data.text("LowerDir"), data.text("UpperDir"), data.text("WorkDir"));
+    Some(overlay.of_container(inspect.text("Id")))
 }
 
 /// Docker puts a layer of its own between the image and the container.

@@ -29,6 +29,7 @@ pub(crate) fn attached() -> Update {
         lowers: words.iter().map(lower).collect(),
         method: Evidence::Fanotify,
         names_processes: true,
+        infers_processes: false,
         notes: Vec::new(),
         entries: 3,
     })
@@ -41,7 +42,7 @@ fn told(seq: u64, millis: u64, path: &[u8], kind: Kind, who: (&str, u32)) -> Eve
         overlay: 0,
         path: path.into(),
         kind,
-        who: Some(Who { pid: who.1, name: Some(RawPath(who.0.as_bytes().into())) }),
+        who: Some(Who { pid: who.1, name: Some(RawPath(who.0.as_bytes().into())), by: None }),
         evidence: Evidence::Fanotify,
         certainty: Certainty::Exact,
     }

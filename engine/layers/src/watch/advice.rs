@@ -105,19 +105,39 @@ impl Adviser {
 impl Advice {
     /// The advice as a sentence. `size` writes bytes in the units of the reader's choice.
     pub fn text(&self, size: &dyn Fn(u64) -> String) -> String {
-        let (path, bytes, files) = (self.path.text(), size(self.bytes), self.files);
+        let (path, bytes) = (self.path.text(), size(self.bytes));
+        let were_copied =
+            if self.files == 1 { "1 file was copied".into() } else { format!("{} files were copied", self.files) };
         match self.about {
             About::Metadata => format!(
-                "/{path}: {files} files were copied ({bytes}) to change no content: set mode and owner in the Dockerfile \
+                "/{path}: {were_copied} ({bytes}) to change no content: set mode and owner in the Dockerfile \
                  (COPY --chmod, --chown), not when the container starts"
             ),
             About::SmallWrites => format!(
-                "/{path}: {files} files were copied ({bytes}) for a few bytes: keep what changes in a volume, or in files of \
+                "/{path}: {were_copied} ({bytes}) for a few bytes: keep what changes in a volume, or in files of \
                  its own"
             ),
             About::Busy => {
-                format!("/{path}: written {files} times ({bytes}): use a volume for it, which copies nothing")
+                format!("/{path}: written {} times ({bytes}): use a volume for it, which copies nothing", self.files)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_file_is_no_files() {
+        let text = |files, about| {
+            let path = RawPath(b"bin"[..].into());
+            Advice { overlay: 0, path, bytes: 7, files, about }.text(&|bytes| format!("{bytes} B"))
+        };
+        for about in [About::Metadata, About::SmallWrites] {
+            assert!(text(1, about).starts_with("/bin: 1 file was copied (7 B) "), "{}", text(1, about));
+            assert!(text(2, about).starts_with("/bin: 2 files were copied (7 B) "), "{}", text(2, about));
+        }
+        assert!(text(20, About::Busy).starts_with("/bin: written 20 times (7 B): "));
     }
 }

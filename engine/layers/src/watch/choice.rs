@@ -20,6 +20,12 @@ pub(crate) struct Candidate {
 /// The mechanisms, best first.
 pub(crate) const ORDER: [Evidence; 4] = [Evidence::Fanotify, Evidence::Directories, Evidence::Inotify, Evidence::Scan];
 
+/// What is said where the kernel tells no processes, and nobody else does.
+pub(crate) const NO_PROCESS: &str = "without root the kernel does not tell which process it was";
+/// What is said where they are inferred.
+pub(crate) const INFERRED: &str = "which process it was is inferred from the container's system calls (seccomp notification), \
+     told before they ran; what goes through io_uring has none";
+
 /// Tries whether `method` can watch `overlay`.
 ///
 /// # Errors
@@ -31,7 +37,7 @@ pub(crate) fn candidate(method: Evidence, overlay: &Overlay, options: &Options) 
             let watcher = Directories::new().map_err(|error| format!("no fanotify: {error}"))?;
             let mut notes = Vec::new();
             if !watcher.names_processes() {
-                notes.push("without root the kernel does not tell which process it was".into());
+                notes.push(NO_PROCESS.into());
             }
             Ok(candidate_of(Box::new(watcher), notes))
         }
@@ -41,6 +47,7 @@ pub(crate) fn candidate(method: Evidence, overlay: &Overlay, options: &Options) 
                 "inotify tells neither processes nor what came and went between two looks: what is there is right";
             Ok(candidate_of(Box::new(watcher), vec![note.into()]))
         }
+        Evidence::Seccomp => Err("seccomp notification tells who, not what".into()),
         Evidence::Scan => {
             let note = "the upper directory is read every second: what came and went between is not seen";
             Ok(Candidate { watcher: None, tells_opens: false, notes: vec![note.into()] })

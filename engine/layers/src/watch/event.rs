@@ -178,6 +178,9 @@ pub struct Who {
     /// Its name at that time (`comm`, at most 15 bytes); `None` when it could not be learnt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<RawPath>,
+    /// What told of the process, where that is not what told of the event: it is inferred then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Evidence>,
 }
 
 /// What told of an event.
@@ -192,6 +195,8 @@ pub enum Evidence {
     Inotify,
     /// Reading the whole upper directory.
     Scan,
+    /// The seccomp notification of a container's system calls: tells who, not what.
+    Seccomp,
 }
 
 /// How far to believe an event.

@@ -10,6 +10,7 @@ mod write;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use rustix::fs::OFlags;
 
@@ -25,6 +26,8 @@ use crate::sys::fanotify::mask;
 use crate::sys::handle::Handle;
 use opened::Opened;
 
+/// The end of the name that a container's directory gets when it is removed: by this engine as by Docker's.
+const REMOVING: &[u8] = b"-removing";
 /// Entries that are kept for a moment after they were replaced, in case two paths change places.
 const DISPLACED: usize = 64;
 
@@ -33,6 +36,8 @@ const DISPLACED: usize = 64;
 enum Place {
     /// An entry of an upper directory.
     Upper(u32, Id),
+    /// The directory that has the upper directory in it: engines keep no other container's there.
+    Holder(u32),
     /// The work directory as it was given.
     WorkBase(u32),
     /// `work` or `index` in it, where overlayfs makes files before it moves them.
@@ -85,6 +90,8 @@ pub(crate) struct Attachment {
     pub(crate) not_before: u64,
     /// Whether events were lost.
     pub(crate) overflowed: bool,
+    /// Whether the engine removes it, after the container has ended: what happens in it is not the container's.
+    pub(crate) removed: bool,
 }
 
 /// A mechanism, what it watches, and what the handles that it reports mean.
@@ -160,9 +167,11 @@ impl Group {
             last: 0,
             not_before: 0,
             overflowed: false,
+            removed: false,
         };
         self.overlays.insert(id, attachment);
         self.places.insert(handle, Place::Upper(id, TOP));
+        self.watch_holder(id);
         let watched = self.watch_work(id).and_then(|()| self.adopt(id, TOP, tell));
         if let Err(error) = watched {
             self.detach(id);
@@ -177,11 +186,35 @@ impl Group {
         self.overlays.remove(&id);
         self.places.retain(|_, place| match place {
             Place::Upper(of, _)
+            | Place::Holder(of)
             | Place::WorkBase(of)
             | Place::Work(of)
             | Place::Staged(of, _)
             | Place::Whiteout(of) => *of != id,
         });
+    }
+
+    /// Learns which directory an engine renames before it removes the upper directory in it. Without, its removal is told.
+    fn watch_holder(&mut self, id: u32) {
+        let Some(attachment) = self.overlays.get(&id) else { return };
+        let Some(holder) = attachment.overlay.upper.parent().map(Path::to_owned) else { return };
+        let Ok(handle) = beneath::directory(&holder).and_then(|dir| beneath::identity(dir.as_fd(), b"")) else {
+            return;
+        };
+        let told = match self.evidence {
+            Evidence::Fanotify => true,
+            Evidence::Directories => holder.parent().is_some_and(|above| self.watch_path(above).is_ok()),
+            _ => false, // the place of the upper directory is looked at before it is read
+        };
+        if told && !self.places.contains_key(&handle) {
+            self.places.insert(handle, Place::Holder(id));
+        }
+    }
+
+    fn watch_path(&mut self, path: &Path) -> io::Result<()> {
+        let dir = beneath::directory(path)?;
+        let handle = beneath::identity(dir.as_fd(), b"")?;
+        self.watch(&dir, &handle)
     }
 
     /// Watches the work directory and what overlayfs has made in it so far.
@@ -254,6 +287,11 @@ impl Group {
             self.opened.add(raw.pid, raw.target, reading.batch);
         }
         if raw.is(mask::RENAME) {
+            if let (Some(Place::Holder(id)), true) = (self.places.get(raw.target), raw.name.ends_with(REMOVING))
+                && let Some(attachment) = self.overlays.get_mut(id)
+            {
+                attachment.removed = true;
+            }
             let old = raw.old.and_then(|(dir, _)| self.place(dir));
             self.renamed(raw, old, place, reading, out);
             return;
@@ -276,7 +314,10 @@ impl Group {
     fn place(&self, dir: &[u8]) -> Option<Place> {
         let place = *self.places.get(dir)?;
         match place {
-            Place::Upper(id, entry) if !self.overlays.get(&id)?.model.is_live(entry) => None,
+            Place::Upper(id, entry) => {
+                let attachment = self.overlays.get(&id)?;
+                (!attachment.removed && attachment.model.is_live(entry)).then_some(place)
+            }
             place => Some(place),
         }
     }

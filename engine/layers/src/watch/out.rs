@@ -1,11 +1,13 @@
 //! Telling: every event gets its number, its time and the name of its process here.
 
+use std::collections::HashMap;
 use std::sync::mpsc::Sender;
 
 use rustix::time::ClockId;
 
 use super::event::{Certainty, Event, Evidence, Kind, Who};
 use super::names::Names;
+use super::notices::Notices;
 use super::overlay::Update;
 use super::raw_path::RawPath;
 
@@ -29,19 +31,24 @@ pub(crate) struct Out {
     /// What to add to the monotonic clock to get the time since 1970, in nanoseconds.
     offset: u64,
     pub(crate) names: Names,
+    /// What engines tell of the processes of overlays that no watcher tells them of.
+    pub(crate) notices: HashMap<u32, Notices>,
 }
 
 impl Out {
     pub(crate) fn new(sender: Sender<Update>, names: Names) -> Self {
         let offset = clock(ClockId::Realtime).saturating_sub(clock(ClockId::Monotonic));
-        Self { sender, seq: 0, offset, names }
+        Self { sender, seq: 0, offset, names, notices: HashMap::new() }
     }
 
     /// Tells an event.
     pub(crate) fn tell(&mut self, fact: Fact) {
         self.seq += 1;
         let pid = u32::try_from(fact.pid).ok().filter(|pid| *pid != 0);
-        let who = pid.map(|pid| Who { pid, name: self.names.of(pid, fact.at) });
+        let who = match pid {
+            Some(pid) => Some(Who { pid, name: self.names.of(pid, fact.at), by: None }),
+            None => self.notices.get_mut(&fact.overlay).and_then(|it| it.who(&fact.path, &fact.kind, fact.at)),
+        };
         self.send(Update::Event(Event {
             seq: self.seq,
             time: self.offset + fact.at,

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Evidence;
 
+/// The socket of a container's runtime directory that tells of its processes.
+pub const NOTICES: &str = "notify.sock";
+
 /// An overlay mount, or what will be one: its directories need not be mounted yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overlay {
@@ -21,6 +24,8 @@ pub struct Overlay {
     pub userxattr: bool,
     /// Whether metadata can be copied up without content.
     pub metacopy: bool,
+    /// Where an engine tells what the processes in it are about to do ([`Notice`](super::Notice)), if one does.
+    pub notices: Option<PathBuf>,
 }
 
 impl Overlay {
@@ -37,7 +42,18 @@ impl Overlay {
         let mounted = mounted.map(|mount| mount.overlay).unwrap_or_default();
         // Without root, overlayfs can only keep its notes in attributes that users may set.
         let of_user = std::fs::metadata(&upper).is_ok_and(|it| it.uid() != 0);
-        Self { name, upper, work, lowers, userxattr: mounted.userxattr || of_user, metacopy: mounted.metacopy }
+        let userxattr = mounted.userxattr || of_user;
+        Self { name, upper, work, lowers, userxattr, metacopy: mounted.metacopy, notices: None }
+    }
+
+    /// The same as that of the container with the ID `id`: where it is one of outcrop's data root that tells what its processes
+    /// do, they are named also without root.
+    #[must_use]
+    pub fn of_container(mut self, id: &str) -> Self {
+        let root = self.upper.ancestors().nth(3);
+        let socket = root.map(|root| root.join("outcrop/run").join(id).join(NOTICES));
+        self.notices = socket.filter(|socket| !id.is_empty() && socket.exists());
+        self
     }
 }
 
@@ -66,6 +82,9 @@ pub struct Attached {
     pub method: Evidence,
     /// Whether events name the process.
     pub names_processes: bool,
+    /// Whether processes are inferred from what an engine is notified of, as the method does not tell them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub infers_processes: bool,
     /// Why this method and no better one, and what it cannot do: sentences for people.
     pub notes: Vec<String>,
     /// Entries that the upper directory had at the start.

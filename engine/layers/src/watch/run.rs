@@ -10,12 +10,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::choice::{ORDER, candidate};
+use super::choice::{INFERRED, NO_PROCESS, ORDER, candidate};
 use super::error::WatchError;
 use super::event::{Evidence, Reason};
 use super::group::{Group, Reading};
 use super::mounts;
 use super::names::Names;
+use super::notices::Notices;
 use super::out::{Out, now};
 use super::overlay::{Attached, Overlay, Update};
 use super::pump::{Others, Pump};
@@ -68,12 +69,7 @@ impl Watch {
         let rings = names.rings().iter().map(|ring| ring.as_fd().try_clone_to_owned());
         let rings = rings.collect::<io::Result<_>>().map_err(cannot)?;
         let mounts = if options.all { Some(mounts::list().map_err(cannot)?.into()) } else { None };
-        let mut out = Out::new(update_sender, names);
-        if let Err(error) = recorded {
-            let text =
-                "processes that end quickly may stay without a name: the kernel's record of them is not to be had";
-            out.send(Update::Note(format!("{text} ({error})")));
-        }
+        let out = Out::new(update_sender, names);
         let mut desk = Desk {
             options,
             out,
@@ -85,6 +81,7 @@ impl Watch {
             next: 0,
             batch: 0,
             due: 0,
+            nameless: recorded.err(),
         };
         let emptier = pump.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
@@ -150,6 +147,8 @@ struct Desk {
     batch: u64,
     /// When to look again for what is due, 0 when nothing can be.
     due: u64,
+    /// Why processes that end quickly have no name, until it is said.
+    nameless: Option<io::Error>,
 }
 
 impl Desk {
@@ -271,8 +270,31 @@ impl Desk {
             self.due = now() + QUIET;
         }
         notes.extend(more);
+        if names_processes && let Some(error) = self.nameless.take() {
+            let text =
+                "processes that end quickly may stay without a name: the kernel's record of them is not to be had";
+            notes.push(format!("{text} ({error})"));
+        }
+        let infers_processes = !names_processes && self.listen(id, overlay, &mut notes);
         let (name, upper, lowers) = (overlay.name.clone(), overlay.upper.clone(), overlay.lowers.clone());
-        Ok(Attached { overlay: id, name, upper, lowers, method, names_processes, notes, entries })
+        Ok(Attached { overlay: id, name, upper, lowers, method, names_processes, infers_processes, notes, entries })
+    }
+
+    /// Has an engine tell what the processes of an overlay do, where it can, and notes what is to be known of that.
+    fn listen(&mut self, id: u32, overlay: &Overlay, notes: &mut Vec<String>) -> bool {
+        let Some(socket) = &overlay.notices else { return false };
+        match Notices::connect(socket) {
+            Ok(notices) => {
+                self.out.notices.insert(id, notices);
+                notes.retain(|note| note != NO_PROCESS);
+                notes.push(INFERRED.into());
+                true
+            }
+            Err(error) => {
+                notes.push(format!("the engine does not tell of the container's processes: {error}"));
+                false
+            }
+        }
     }
 
     fn all(&self) -> Vec<u32> {
@@ -313,6 +335,7 @@ impl Desk {
         for group in self.groups.iter_mut().flatten() {
             if group.overlays.contains_key(&id) {
                 self.out.send(Update::Detached { overlay: id, agrees });
+                self.out.notices.remove(&id);
                 group.detach(id);
             }
         }

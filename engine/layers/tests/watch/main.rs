@@ -5,6 +5,7 @@
 mod classes;
 mod facts;
 mod names;
+mod overflow;
 mod recording;
 mod support;
 mod unprivileged;

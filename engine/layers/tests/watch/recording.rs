@@ -8,7 +8,7 @@ use outcrop_layers::watch::{
 };
 
 fn event(seq: u64, path: &[u8], kind: Kind) -> Update {
-    let who = Some(Who { pid: 7, name: Some(RawPath(b"chmod"[..].into())) });
+    let who = Some(Who { pid: 7, name: Some(RawPath(b"chmod"[..].into())), by: None });
     let (evidence, certainty) = (Evidence::Fanotify, Certainty::Exact);
     Update::Event(Event {
         seq,
@@ -36,6 +36,7 @@ fn updates() -> Vec<Update> {
         lowers,
         method: Evidence::Fanotify,
         names_processes: true,
+        infers_processes: false,
         notes: vec![],
         entries: 3,
     };

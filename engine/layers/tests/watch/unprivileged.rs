@@ -24,6 +24,7 @@ fn directories_are_watched_without_rights() {
             lowers,
             userxattr: true,
             metacopy: false,
+            notices: None,
         };
         let watch = Watching::start(Options { only, ..Options::default() });
         let attached = watch.attach(overlay).expect("attaches");

@@ -23,6 +23,16 @@ const ARCHITECTURE: u32 = 4;
 const ARGUMENTS: u32 = 16;
 
 const KILL_PROCESS: u32 = 0x8000_0000;
+/// The answer that runs a call.
+pub(super) const ALLOW: u32 = 0x7FFF_0000;
+
+/// The architectures of programs that this machine runs, by their numbers in the kernel's audit log.
+pub(super) const ARCHITECTURES: &[(u32, Abi)] = if cfg!(target_arch = "aarch64") {
+    &[(AUDIT_ARM64, Abi::Arm64)]
+} else {
+    &[(AUDIT_AMD64, Abi::Amd64), (AUDIT_I386, Abi::I386)]
+};
+
 /// Marks a jump to the next rule, filled in when the rule's length is known.
 const NEXT: u8 = u8::MAX;
 
@@ -166,9 +176,10 @@ fn condition(c: &Condition) -> Vec<Instruction> {
 fn value(action: Action, errno: Option<u32>) -> u32 {
     let data = errno.unwrap_or(1) & 0xFFFF;
     match action {
-        Action::Allow => 0x7FFF_0000,
+        Action::Allow => ALLOW,
         Action::Log => 0x7FFC_0000,
         Action::Trace => 0x7FF0_0000 | data,
+        Action::Notify => 0x7FC0_0000,
         Action::Errno => 0x0005_0000 | data,
         Action::Trap => 0x0003_0000,
         Action::KillThread => 0,
@@ -185,17 +196,16 @@ const fn branch(code: u16, operand: u32, on_true: u8, on_false: u8) -> Instructi
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeSet;
 
     use super::super::Profile;
     use super::*;
 
-    const ALLOW: u32 = 0x7FFF_0000;
     const EPERM: u32 = 0x0005_0001;
 
     /// Interprets a program as the kernel does.
-    fn run(program: &[Instruction], architecture: u32, number: u32, args: [u64; 6]) -> u32 {
+    pub(in super::super) fn run(program: &[Instruction], architecture: u32, number: u32, args: [u64; 6]) -> u32 {
         let (mut at, mut accumulator) = (0, 0);
         loop {
             let i = program[at];

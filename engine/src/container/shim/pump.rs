@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::notices::Notices;
 use crate::container::log_file::{LogFile, Stream};
 use crate::container::protocol::{self, Exit, Frame, Hello, Kind};
 
@@ -57,6 +58,8 @@ pub(crate) struct Pump {
     /// Whether it is about to go: who comes now must ask another shim.
     closing: bool,
     size: Option<(u16, u16)>,
+    /// Where its processes' calls are told, if they are.
+    pub(super) notices: Option<Notices>,
 }
 
 /// What made [`Pump::run`] return.
@@ -83,6 +86,7 @@ impl Pump {
             pid: None,
             closing: false,
             size: None,
+            notices: None,
         }
     }
 
@@ -199,6 +203,9 @@ impl Pump {
         if let Some(process) = &self.process {
             add(process.as_fd(), PollFlags::IN, Source::Process);
         }
+        if let Some(notices) = &self.notices {
+            add(notices.as_fd(), PollFlags::IN, Source::Notices);
+        }
         if !slow {
             for (pipe, source) in [
                 (&self.pipes.terminal, Source::Terminal),
@@ -242,6 +249,7 @@ impl Pump {
                 Source::Process => ended = true,
                 Source::Terminal | Source::Stdout | Source::Stderr => self.read_output(source),
                 Source::Input => self.write_input(),
+                Source::Notices => self.notices.iter_mut().for_each(Notices::serve),
                 Source::Client(at) => self.serve_client(at, flags),
             }
         }
@@ -418,5 +426,6 @@ enum Source {
     Stdout,
     Stderr,
     Input,
+    Notices,
     Client(usize),
 }

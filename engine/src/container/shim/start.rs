@@ -12,7 +12,7 @@ use super::pump::Pump;
 use super::runtime::{Order, Runtime};
 use crate::container::bundle::{Bundle, Rights};
 use crate::container::capability;
-use crate::container::executor::Runner;
+use crate::container::executor::{Observer, Runner};
 use crate::container::host_config::HostConfig;
 use crate::container::log_file::LogFile;
 use crate::container::mounting::Sources;
@@ -95,6 +95,9 @@ impl<'a> Container<'a> {
         let record = self.write_files(record, &host, &network)?;
         make_directories(&root, record.config.working_dir.as_bytes())?;
         let user = who(&root, &record.config.user, host.group_add.as_deref().unwrap_or_default())?;
+        if let Some(notices) = &mut pump.notices {
+            notices.set_root(root.as_fd());
+        }
         // The container's first process begins as a copy of this one: what is open here is a way out through /proc/self/fd.
         drop(root);
         let rights = Rights::of(&host)?;
@@ -110,8 +113,12 @@ impl<'a> Container<'a> {
         };
         let spec = serde_json::to_vec(&bundle.to_json()?).map_err(|error| error.to_string())?;
         fs::write(self.run.file("config.json"), spec).map_err(|error| error.to_string())?;
-        let runner =
-            Runner { init: host.init == Some(true), loopback: namespaces.new_network(), ..runner(&rights, user.uid) };
+        let runner = Runner {
+            init: host.init == Some(true),
+            loopback: namespaces.new_network(),
+            observer: Observer::of(self.run, &runtime),
+            ..runner(&rights, user.uid)
+        };
         if runtime != Runtime::Embedded {
             // It starts the process as its own child and leaves it to the nearest reaper.
             rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(|error| error.to_string())?;
@@ -328,6 +335,7 @@ pub(crate) fn runner(rights: &Rights, uid: u32) -> Runner {
         loopback: false,
         shim: None,
         init: false,
+        observer: None,
     }
 }
 

@@ -103,7 +103,8 @@ fn overlay(inspect: &ContainerInspectResponse) -> Result<Overlay, String> {
         return Err(format!("its storage driver is {name}: only overlay copies files up when they are written"));
     }
     let name = inspect.name.as_deref().unwrap_or_default().trim_start_matches('/');
-    Ok(Overlay::of_graph_driver(name, data("LowerDir"), data("UpperDir"), data("WorkDir")))
+    let overlay = Overlay::of_graph_driver(name, data("LowerDir"), data("UpperDir"), data("WorkDir"));
+    Ok(overlay.of_container(inspect.id.as_deref().unwrap_or_default()))
 }
 
 fn here(overlay: Overlay) -> Result<(Watch, Receiver<Update>), String> {

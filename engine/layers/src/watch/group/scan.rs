@@ -181,6 +181,9 @@ impl Group {
     /// # Errors
     /// The upper directory itself cannot be read: it was removed.
     pub(crate) fn differences(&self, id: u32) -> io::Result<Vec<Difference>> {
+        if self.overlays.get(&id).is_some_and(|attachment| attachment.removed) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let mut all = Vec::new();
         let mut left = vec![crate::watch::model::TOP];
         while let Some(directory) = left.pop() {
@@ -288,10 +291,22 @@ impl Group {
         }
     }
 
+    /// Notices where a watcher does not tell it that an engine has taken the upper directory from its place, to remove it.
+    fn look_for_removal(&mut self, id: u32) {
+        if let Some(attachment) = self.overlays.get_mut(&id) {
+            let place = rustix::fs::stat(&attachment.overlay.upper);
+            attachment.removed |= matches!(place, Err(rustix::io::Errno::NOENT));
+        }
+    }
+
     /// Reads one directory again, in which something happened.
     pub(super) fn read_again(&mut self, id: u32, directory: Id, at: u64, out: &mut Out) {
+        self.look_for_removal(id);
         self.touch(id, at);
         let mut all = Vec::new();
+        if self.overlays.get(&id).is_some_and(|attachment| attachment.removed) {
+            return;
+        }
         if self.differences_in(id, directory, &mut all).is_ok() {
             self.apply(id, all, false, at, out);
         }
@@ -310,6 +325,7 @@ impl Group {
         for left in (0..TRIES).rev() {
             drain(self, out);
             self.flush_old(u64::MAX, out);
+            self.look_for_removal(id);
             let started = crate::watch::out::now();
             let Ok(differences) = self.differences(id) else {
                 // Removed, as a container's is: nothing more can happen in it.

@@ -1,6 +1,6 @@
 //! An event in words and signs.
 
-use outcrop_layers::watch::{Attached, Certainty, Data, Event, Evidence, How, Kind, Node};
+use outcrop_layers::watch::{Attached, Certainty, Data, Event, Evidence, How, Kind, Node, Who};
 
 use crate::pen::{Look, Sign};
 use crate::theme::Role;
@@ -88,12 +88,17 @@ pub(super) fn doubt(event: &Event, look: &Look) -> &'static str {
     }
 }
 
+/// A sign before a process that is inferred.
+fn inferred(who: &Who) -> &'static str {
+    if who.by.is_some() { "~" } else { "" }
+}
+
 /// `chmod 4215`, or that it is not known.
 pub(super) fn process(event: &Event) -> String {
     match &event.who {
         Some(who) => match &who.name {
-            Some(name) => format!("{name} {}", who.pid),
-            None => format!("? {}", who.pid),
+            Some(name) => format!("{}{name} {}", inferred(who), who.pid),
+            None => format!("{}? {}", inferred(who), who.pid),
         },
         None => String::new(),
     }
@@ -143,17 +148,22 @@ pub(super) fn sentence(event: &Event, overlay: Option<&Attached>, look: &Look) -
         Certainty::Coalesced => ". There may have been several in one",
         Certainty::Inferred => ". Found afterwards: not reported as it happened",
     };
-    format!("{} {what}{doubt}", path(event, look))
+    let by = event.who.as_ref().filter(|who| who.by.is_some());
+    let by = by.map_or("", |_| ". Which process it was follows from the system call that it made");
+    format!("{} {what}{doubt}{by}", path(event, look))
 }
 
 /// The mechanism in few words, and whether it tells everything.
 pub(super) fn mechanism(attached: &Attached) -> &'static str {
+    let probable = attached.infers_processes;
     match (attached.method, attached.names_processes) {
         (Evidence::Fanotify, _) => "fanotify, exact",
         (Evidence::Directories, true) => "fanotify by directory, exact",
+        (Evidence::Directories, false) if probable => "fanotify by directory, processes by seccomp",
         (Evidence::Directories, false) => "fanotify by directory, no processes",
+        (Evidence::Inotify, _) if probable => "inotify: what changed between two looks, processes by seccomp",
         (Evidence::Inotify, _) => "inotify: what changed between two looks, no processes",
-        (Evidence::Scan, _) => "reading again each second, no processes",
+        (Evidence::Scan | Evidence::Seccomp, _) => "reading again each second, no processes",
     }
 }
 
