@@ -138,11 +138,11 @@ pub(crate) fn stream(
 
 /// A client whose every request goes to `path`.
 pub(crate) fn at(docker: &Docker, path: &str) -> Docker {
-    at_with(docker, path, None)
+    at_with(docker, path, Vec::new())
 }
 
-/// The same, with a header of the name given.
-pub(crate) fn at_with(docker: &Docker, path: &str, header: Option<(&'static str, HeaderValue)>) -> Docker {
+/// The same, with headers.
+pub(crate) fn at_with(docker: &Docker, path: &str, headers: Vec<(&'static str, HeaderValue)>) -> Docker {
     let path = path.to_owned();
     docker.clone().with_request_modifier(move |mut request| {
         let mut parts = request.uri().clone().into_parts();
@@ -150,7 +150,7 @@ pub(crate) fn at_with(docker: &Docker, path: &str, header: Option<(&'static str,
         if let Ok(uri) = parts.try_into() {
             *request.uri_mut() = uri;
         }
-        if let Some((name, value)) = &header {
+        for (name, value) in &headers {
             request.headers_mut().insert(*name, value.clone());
         }
         request

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-pub(crate) use address::{Endpoint, HUB_KEY, endpoints};
+pub(crate) use address::{Endpoint, HUB, HUB_KEY, endpoints};
 pub use auth::Credentials;
 pub(crate) use auth::log_in;
 pub use error::RegistryError;

@@ -14,7 +14,7 @@ use super::body::{self, BodyWriter, Line};
 use super::error::{self, ApiError, JSON};
 use super::query::Params;
 use super::{Api, archive};
-use crate::image::{ImageError, Images, PullOptions, Pulled, PushOptions, Reference};
+use crate::image::{ImageError, Images, PullOptions, PushOptions, Reference};
 use crate::progress::{Ctx, Progress};
 use crate::registry::{self, Credentials};
 
@@ -39,18 +39,9 @@ pub(super) async fn pull(api: &Api, image: &str, params: &Params, headers: &Head
     }
     let options = PullOptions { reference, platform: params.platform()?, credentials: credentials(headers)? };
     begun(api, move |images, out, ctx| {
-        let Pulled { digest, newer, warnings, .. } = images.pull(&options, ctx)?;
-        let mut out = out.borrow_mut();
-        for warning in warnings {
-            out.line(&Line::status(&format!("Warning: {warning}")));
+        for text in images.pull(&options, ctx)?.told(&options.reference) {
+            out.borrow_mut().line(&Line::status(&text));
         }
-        let name = options.reference.familiar();
-        out.line(&Line::status(&format!("Digest: {digest}")));
-        out.line(&Line::status(&if newer {
-            format!("Status: Downloaded newer image for {name}")
-        } else {
-            format!("Status: Image is up to date for {name}")
-        }));
         Ok(())
     })
     .await

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use outcrop_layers::digest::DiffId;
 
+use super::base::{Named, unseen};
 use super::builder::{Build, Next};
 use super::chmod::Change;
 use super::error::Result;
@@ -174,7 +175,7 @@ impl Build<'_> {
         Ok((Wanted { from, target, path, chown, chmod, exclude, unpack, parents: copy.parents }, flags, unknown))
     }
 
-    /// The files of a stage or an image; in a plan the key of a stage that has to run.
+    /// The files of a stage or an image; in a plan the key of a stage that has to run, or of an image that would be pulled.
     pub(crate) fn source(
         &mut self,
         name: &str,
@@ -188,7 +189,13 @@ impl Build<'_> {
                 self.flush()?;
                 self.done[at].layers.clone()
             }
-            None => self.image(name, name, &step.place)?.layers().to_vec(),
+            None => {
+                let (named, platform) = (Named { name, word: name, place: &step.place }, self.options.platform.clone());
+                match self.image(named, platform.as_deref())? {
+                    Some(image) => image.layers().to_vec(),
+                    None => return Ok(Err(unseen(name))),
+                }
+            }
         };
         Ok(Ok(tree::view(self.images, &layers)?))
     }

@@ -49,6 +49,21 @@ pub struct Pulled {
     pub warnings: Vec<String>,
 }
 
+impl Pulled {
+    /// Docker's last words on a pull.
+    pub fn told(&self, reference: &Reference) -> Vec<String> {
+        let mut told: Vec<String> = self.warnings.iter().map(|warning| format!("Warning: {warning}")).collect();
+        told.push(format!("Digest: {}", self.digest));
+        let name = reference.familiar();
+        told.push(if self.newer {
+            format!("Status: Downloaded newer image for {name}")
+        } else {
+            format!("Status: Image is up to date for {name}")
+        });
+        told
+    }
+}
+
 /// What a name stands for at a registry.
 struct Resolved {
     endpoint: Endpoint,

@@ -7,7 +7,7 @@ use hyper::Uri;
 use super::RegistryError;
 
 /// The domain of references to Docker Hub.
-const HUB: &str = "docker.io";
+pub(crate) const HUB: &str = "docker.io";
 /// The host that serves Docker Hub.
 const HUB_HOST: &str = "registry-1.docker.io";
 /// What Docker Hub is called where credentials are kept.
