@@ -1,6 +1,6 @@
 //! Images to and from Debian's registry on this machine, beside dockerd and skopeo.
 
-mod server;
+pub(crate) mod server;
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ use crate::outcrop::{Outcrop, text};
 use crate::rootfs;
 
 /// Bytes that no compression makes smaller.
-fn noise(bytes: usize) -> Vec<u8> {
+pub(crate) fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = || {
         state ^= state << 13;
@@ -23,11 +23,14 @@ fn noise(bytes: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(bytes).collect()
 }
 
-fn tar(name: &str, content: &[u8]) -> Vec<u8> {
+pub(crate) fn tar(name: &str, content: &[u8]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
     header.set_size(content.len() as u64);
     header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(1_700_000_000);
     tar.append_data(&mut header, name, content).expect("memory");
     tar.into_inner().expect("memory")
 }
@@ -43,7 +46,7 @@ fn pushed(output: &str) -> String {
     digest.unwrap_or_else(|| panic!("no digest: {output}")).to_owned()
 }
 
-fn left(outcrop: &Outcrop) -> Vec<String> {
+pub(crate) fn left(outcrop: &Outcrop) -> Vec<String> {
     let names = |path: &str| std::fs::read_dir(outcrop.root().join(path)).into_iter().flatten().flatten();
     let all = names("outcrop/downloads").chain(names("outcrop/txn"));
     all.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()

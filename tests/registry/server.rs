@@ -17,15 +17,28 @@ pub(crate) struct Registry {
 impl Registry {
     /// Starts one on a free port of this machine, and waits until it answers.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts one that knows the user `me` with the password `secret`, and nobody else.
+    pub(crate) fn start_for_users() -> Self {
+        Self::start_with("auth:\n  htpasswd:\n    realm: test\n    path: USERS\n")
+    }
+
+    /// Starts one with more in its configuration.
+    fn start_with(more: &str) -> Self {
         let directory = tempfile::tempdir().expect("temporary directory");
         let free = TcpListener::bind("127.0.0.1:0").expect("binds");
         let host = free.local_addr().expect("has an address").to_string();
         drop(free);
         let config = directory.path().join("config.yml");
         let data = directory.path().join("data");
+        let users = directory.path().join("users");
+        std::fs::write(&users, "me:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n").expect("writes");
         let text = format!(
-            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {host}\n",
-            data.display()
+            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {host}\n{}",
+            data.display(),
+            more.replace("USERS", &users.display().to_string()),
         );
         std::fs::write(&config, text).expect("writes");
         let mut child = Command::new("docker-registry")

@@ -284,7 +284,9 @@ mod tests {
         assert_eq!((pair.username.as_str(), pair.password.as_str()), ("me", "secret"));
         assert_eq!(Credentials::from_header(""), Some(Credentials::default()));
         assert_eq!(Credentials::from_header("%%%"), None);
-        let all = encode(r#"{"https://index.docker.io/v1/":{"username":"hub"},"https://r.example:5000/v1/":{"auth":"bWU6c2VjcmV0"}}"#);
+        let all = encode(
+            r#"{"https://index.docker.io/v1/":{"username":"hub"},"https://r.example:5000/v1/":{"auth":"bWU6c2VjcmV0"}}"#,
+        );
         let all = Credentials::all_from_header(&all).expect("is JSON");
         for (domain, name) in [("docker.io", "hub"), ("r.example:5000", "me"), ("r.example", ""), ("other", "")] {
             assert_eq!(Credentials::of(&all, domain).username, name, "{domain}");
