@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use hyper::header::HeaderValue;
 use outcrop_engine::api::Api;
+use outcrop_engine::registry::Registries;
 
 pub(crate) use target::{Choice, Target};
 pub(crate) use wire::{Hijacked, Payload, into_stream, read};
@@ -56,11 +57,15 @@ pub(crate) enum ConnectError {
     },
 }
 
-/// Connects to `target`. For sockets nothing is sent yet. The embedded engine asks `mirrors` before Docker Hub.
-pub(crate) async fn connect(target: Target, rootless: bool, mirrors: &[String]) -> Result<Connection, ConnectError> {
+/// Connects to `target`. For sockets nothing is sent yet. `registries` is for the embedded engine.
+pub(crate) async fn connect(
+    target: Target,
+    rootless: bool,
+    registries: Registries,
+) -> Result<Connection, ConnectError> {
     match target {
         Target::Embedded { root } => {
-            let api = embedded::open(root.clone(), rootless, mirrors.to_vec()).await?;
+            let api = embedded::open(root.clone(), rootless, registries).await?;
             Connection::embedded(api, root)
         }
         Target::Host { ref address, .. } => {

@@ -106,8 +106,9 @@ async fn begun(
 /// `POST /auth`.
 pub(super) async fn auth(State(api): State<Api>, body: Result<Bytes, BytesRejection>) -> Result<Response, ApiError> {
     let credentials = error::json_body::<Credentials>(body)?.complete();
+    let settings = api.engine.images().shared.registries.clone();
     let asked = body::whole(&api.work, move |cancel| {
-        registry::run(cancel, registry::log_in(&credentials, registry::Limits::default()))
+        registry::run(cancel, registry::log_in(&credentials, &settings, registry::Limits::default()))
     });
     asked.await?.map_err(ImageError::from)?;
     super::json(&json!({"Status": "Login Succeeded", "IdentityToken": ""}))

@@ -48,7 +48,7 @@ pub(crate) enum Content {
     /// Bytes of the Dockerfile.
     Text(Vec<u8>),
     /// What was downloaded.
-    File(std::fs::File, u64),
+    File { file: std::fs::File, size: u64, modified: i64 },
 }
 
 /// The options of one step, variables replaced.
@@ -63,6 +63,8 @@ pub(crate) struct Wanted {
     pub(crate) exclude: Ignore,
     /// Whether local archives are unpacked.
     pub(crate) unpack: bool,
+    /// Whether downloaded ones are.
+    pub(crate) unpack_downloads: bool,
     pub(crate) parents: bool,
 }
 
@@ -77,6 +79,7 @@ impl Wanted {
             chmod: None,
             exclude: Ignore::default(),
             unpack: false,
+            unpack_downloads: false,
             parents: false,
         }
     }
@@ -172,7 +175,9 @@ impl Build<'_> {
             },
         };
         let unpack = copy.add && copy.unpack != Some(false);
-        Ok((Wanted { from, target, path, chown, chmod, exclude, unpack, parents: copy.parents }, flags, unknown))
+        let (unpack_downloads, parents) = (copy.unpack == Some(true), copy.parents);
+        let wanted = Wanted { from, target, path, chown, chmod, exclude, unpack, unpack_downloads, parents };
+        Ok((wanted, flags, unknown))
     }
 
     /// The files of a stage or an image; in a plan the key of a stage that has to run, or of an image that would be pulled.

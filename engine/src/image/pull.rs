@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::Seek;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::load::parse_platform;
 use super::staging::{NewImage, Origin, Staging};
 use super::{ImageError, Images, Reference, distribution};
 use crate::progress::{Cancel, Ctx, Progress};
-use crate::registry::{self, Access, Credentials, Descriptor, Endpoint, Limits, RegistryError, Repository};
+use crate::registry::{self, Access, Credentials, Descriptor, Endpoint, Limits, Registries, RegistryError, Repository};
 use downloads::Downloads;
 use fetch::{Event, Place};
 
@@ -86,7 +87,7 @@ impl Images {
         let reference = &options.reference.clone().or_latest();
         let asked = parse_platform(options.platform.as_deref())?;
         let wanted = asked.clone().unwrap_or_else(Platform::host);
-        let resolving = resolve(reference, &wanted, &options.credentials, &self.shared.mirrors, limits);
+        let resolving = resolve(reference, &wanted, &options.credentials, &self.shared.registries, limits);
         let resolved = registry::run(ctx.cancel, resolving).map_err(|error| denied(error, reference))?;
         let warnings = check_platform(&resolved.parsed, asked.as_ref(), reference)?;
         let id = reference.digest().map_or_else(|| reference.tag().unwrap_or_default().into(), |d| d.to_string());
@@ -201,11 +202,11 @@ async fn resolve(
     reference: &Reference,
     wanted: &Platform,
     credentials: &Credentials,
-    mirrors: &[String],
+    settings: &Arc<Registries>,
     limits: Limits,
 ) -> Result<Resolved, RegistryError> {
     let mut last = None;
-    for endpoint in registry::endpoints(reference.domain(), mirrors)? {
+    for endpoint in registry::endpoints(reference.domain(), settings)? {
         match resolve_at(&endpoint, reference, wanted, credentials, limits).await {
             Ok(resolved) => return Ok(resolved),
             Err(error) => {

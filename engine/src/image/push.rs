@@ -56,7 +56,7 @@ impl Images {
         let mut transaction = self.shared.root.begin()?;
         let status = format!("The push refers to repository [{}]", reference.name());
         (ctx.progress)(Progress { status, ..Progress::default() });
-        let endpoint = registry::Endpoint::of(reference.domain());
+        let endpoint = registry::Endpoint::of(reference.domain(), &self.shared.registries);
         let talk = Talk::new()?;
         let opened =
             Repository::open(endpoint, reference.path(), Access::Push, &options.credentials, Limits::default());

@@ -1,6 +1,7 @@
 //! Who we are, and the tokens that prove it (distribution specification, "Token Authentication").
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -10,12 +11,12 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUT
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 
-use super::address::{Endpoint, lead};
+use super::address::{Endpoint, host_of};
 use super::body::Content;
 use super::error::shown;
 use super::http::{Ask, Http, Limits};
 use super::repository::{Access, Repository, failure};
-use super::{HUB, HUB_KEY, RegistryError};
+use super::{HUB, HUB_KEY, Registries, RegistryError};
 
 /// The largest answer with a token, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -74,7 +75,7 @@ impl Credentials {
     /// The user for a reference's domain; nobody where none is known. Registries may be called by their whole address.
     pub fn of(all: &BTreeMap<String, Self>, domain: &str) -> Self {
         let key = if domain == HUB { HUB_KEY } else { domain };
-        let same = |name: &str| Endpoint::of(name) == Endpoint::of(key);
+        let same = |name: &str| host_of(name) == host_of(key);
         let found = all.get(key).or_else(|| all.iter().find(|(name, _)| same(name)).map(|(_, user)| user));
         found.cloned().unwrap_or_default()
     }
@@ -195,7 +196,8 @@ async fn token(
 ) -> Result<String, RegistryError> {
     // A realm is another host's word: it gets the password only over https, or on this machine.
     let from = format!("https://{}/", endpoint.host).parse().unwrap_or_default();
-    let realm = lead(&from, realm, endpoint.is_local())
+    let realm = http
+        .lead(&from, realm)
         .map_err(|why| RegistryError::host(&endpoint.host, format!("the realm of its tokens {why}")))?;
     let mut query = vec![("service", service.to_owned())];
     query.extend(scopes.iter().map(|scope| ("scope", scope.clone())));
@@ -244,9 +246,13 @@ async fn token(
 }
 
 /// Asks the registry whether it knows the user.
-pub(crate) async fn log_in(credentials: &Credentials, limits: Limits) -> Result<(), RegistryError> {
+pub(crate) async fn log_in(
+    credentials: &Credentials,
+    settings: &Arc<Registries>,
+    limits: Limits,
+) -> Result<(), RegistryError> {
     let address = Some(credentials.server_address.as_str()).filter(|a| !a.is_empty()).unwrap_or(HUB_KEY);
-    let endpoint = Endpoint::of(address);
+    let endpoint = Endpoint::of(address, settings);
     Repository::open(endpoint, "", Access::None, credentials, limits).await?.ping().await
 }
 

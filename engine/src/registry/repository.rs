@@ -40,7 +40,8 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    /// Finds out how `endpoint` is spoken to. On this machine plain HTTP is tried first; elsewhere it is HTTPS, and nothing is sent yet.
+    /// Finds out how `endpoint` is spoken to. On this machine, and where it may be insecure, plain HTTP is
+    /// tried first; elsewhere it is HTTPS, and nothing is sent yet.
     pub(crate) async fn open(
         endpoint: Endpoint,
         path: &str,
@@ -48,7 +49,7 @@ impl Repository {
         credentials: &Credentials,
         limits: Limits,
     ) -> Result<Self, RegistryError> {
-        let http = Http::new(limits, endpoint.is_local());
+        let http = Http::new(limits, endpoint.is_local(), &endpoint.settings);
         let scheme = match endpoint.scheme {
             Some(scheme) => scheme,
             None if speaks_plainly(&http, &endpoint).await? => "http",
@@ -73,11 +74,6 @@ impl Repository {
     /// Host and port, for messages.
     pub(crate) fn host(&self) -> &str {
         &self.endpoint.host
-    }
-
-    /// Whether it is on this machine.
-    pub(super) fn is_local(&self) -> bool {
-        self.endpoint.is_local()
     }
 
     /// An address below the repository.
@@ -169,7 +165,7 @@ impl Repository {
     }
 }
 
-/// Whether a registry on this machine speaks plain HTTP. One that wants TLS answers 400, or nothing that is HTTP.
+/// Whether a registry speaks plain HTTP. One that wants TLS answers 400, or nothing that is HTTP.
 async fn speaks_plainly(http: &Http, endpoint: &Endpoint) -> Result<bool, RegistryError> {
     let uri = format!("http://{}/v2/", endpoint.host).parse();
     let uri = uri.map_err(|_| RegistryError::Unsupported(format!("no registry: {}", shown(&endpoint.host))))?;

@@ -10,7 +10,6 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Method, Response, StatusCode, Uri};
 use outcrop_layers::digest::Digest;
 
-use super::address::lead;
 use super::auth::escape;
 use super::blob::place;
 use super::body::Content;
@@ -96,7 +95,7 @@ impl Repository {
     /// Where an upload goes on.
     fn location(&self, response: &Response<Incoming>, from: &Uri) -> Result<Uri, RegistryError> {
         let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default();
-        lead(from, to, self.is_local()).map_err(|why| RegistryError::host(self.host(), why))
+        self.http.lead(from, to).map_err(|why| RegistryError::host(self.host(), why))
     }
 
     /// Puts a manifest under a tag.
