@@ -1,6 +1,7 @@
 //! Builds beside dockerd's classic builder: the same Dockerfiles, the same images.
 
 mod cache;
+mod download;
 mod pull;
 mod screen;
 

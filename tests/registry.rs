@@ -1,6 +1,7 @@
 //! Images to and from Debian's registry on this machine, beside dockerd and skopeo.
 
 pub(crate) mod server;
+mod tls;
 
 use std::process::Command;
 
@@ -33,6 +34,12 @@ pub(crate) fn tar(name: &str, content: &[u8]) -> Vec<u8> {
     header.set_mtime(1_700_000_000);
     tar.append_data(&mut header, name, content).expect("memory");
     tar.into_inner().expect("memory")
+}
+
+/// The digest of bytes.
+pub(crate) fn sum(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    format!("sha256:{}", hex::encode(sha2::Sha256::digest(bytes)))
 }
 
 /// What tells an image: its ID and its layers.

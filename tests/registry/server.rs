@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::web::Authority;
+
 /// A running `docker-registry`; ended when dropped.
 pub(crate) struct Registry {
     pub(crate) host: String,
@@ -25,7 +27,17 @@ impl Registry {
         Self::start_with("auth:\n  htpasswd:\n    realm: test\n    path: USERS\n")
     }
 
-    /// Starts one with more in its configuration.
+    /// Starts one that speaks TLS, with a certificate of `authority`.
+    pub(crate) fn start_with_tls(authority: &Authority) -> Self {
+        let files = tempfile::tempdir().expect("temporary directory");
+        let (certificate, key) = authority.certificate("127.0.0.1");
+        let path = |name: &str| files.path().join(name).display().to_string();
+        std::fs::write(path("crt"), certificate.pem()).expect("writes");
+        std::fs::write(path("key"), key.serialize_pem()).expect("writes");
+        Self::start_with(&format!("  tls:\n    certificate: {}\n    key: {}\n", path("crt"), path("key")))
+    }
+
+    /// Starts one with more in its configuration, which ends with the part `http`.
     fn start_with(more: &str) -> Self {
         let directory = tempfile::tempdir().expect("temporary directory");
         let free = TcpListener::bind("127.0.0.1:0").expect("binds");

@@ -112,7 +112,7 @@ impl Build<'_> {
         self.copied = Some(Copied {
             word: copy.word(),
             begin: format!("#(nop) {} {flags}", copy.word()),
-            kind: sum.split(':').next().unwrap_or_default().to_owned(),
+            kind: sum.split_once(':').map_or_else(String::new, |(kind, _)| format!("{kind}:")),
             end: format!(" in {} ", wanted.target),
             files: self.files(&items, &wanted),
         });
@@ -293,7 +293,7 @@ pub(crate) fn place(tree: BorrowedFd<'_>, path: &[u8]) -> io::Result<Placed> {
 pub(crate) struct Copied {
     pub(crate) word: &'static str,
     begin: String,
-    /// `file`, `dir` or `multi`.
+    /// `file:`, `dir:` or `multi:`; nothing for what was downloaded.
     kind: String,
     end: String,
     /// Files of the context, and where they go.
@@ -306,7 +306,7 @@ const COMPARED: usize = 20_000;
 impl Copied {
     /// Whether a step of the past copied to the same place with the same flags.
     pub(crate) fn is_similar(&self, words: &str) -> bool {
-        words.contains(&format!("{}{}:", self.begin, self.kind)) && words.ends_with(&self.end)
+        words.contains(&format!("{}{}", self.begin, self.kind)) && words.ends_with(&self.end)
     }
 
     /// The files that are not what they are in the layer at `layer`.

@@ -208,6 +208,7 @@ impl Build<'_> {
             mode: stat.st_mode,
             uid: stat.st_uid,
             gid: stat.st_gid,
+            owner: b"",
             kind: &entry.kind,
             xattrs: &entry.xattrs,
         });
@@ -233,12 +234,20 @@ impl Build<'_> {
         }
         let kind = Kind::File { size: got.size, disk: None };
         let name = got.named().as_bytes().to_vec();
-        let mut hash =
-            tarsum::begin(&Header { name: &name, mode: 0o100_600, uid: 0, gid: 0, kind: &kind, xattrs: &[] });
+        let mut hash = tarsum::begin(&Header {
+            name: &name,
+            mode: 0o100_600,
+            uid: 0,
+            gid: 0,
+            owner: b"root",
+            kind: &kind,
+            xattrs: &[],
+        });
         let mut file = &got.file;
         file.rewind().and_then(|()| sum_up(&mut file, &mut hash)).map_err(BuildError::io("read", &at))?;
         let content = Content::File { file: got.file, size: got.size, modified: got.modified };
-        Ok(Item { content, name, parents: Vec::new(), sum: format!("file:{}", tarsum::end(hash)) })
+        // Docker does not say what kind of thing it is.
+        Ok(Item { content, name, parents: Vec::new(), sum: tarsum::end(hash) })
     }
 }
 
@@ -255,7 +264,7 @@ fn sum_up(file: &mut impl Read, hash: &mut sha2::Sha256) -> io::Result<()> {
 
 fn item_of_text(name: &str, text: String) -> Item {
     let kind = Kind::File { size: text.len() as u64, disk: None };
-    let header = Header { name: name.as_bytes(), mode: 0o644, uid: 0, gid: 0, kind: &kind, xattrs: &[] };
+    let header = Header { name: name.as_bytes(), mode: 0o644, uid: 0, gid: 0, owner: b"", kind: &kind, xattrs: &[] };
     let mut hash = tarsum::begin(&header);
     hash.update(text.as_bytes());
     let sum = format!("file:{}", tarsum::end(hash));
