@@ -155,7 +155,6 @@ impl Teller {
         match said {
             Said::Text(text) => self.stream(text.to_owned()),
             Said::Step(step) if !self.quiet => self.out.step(step),
-            Said::Step(_) => {}
             Said::Output(bytes) => {
                 self.cut.extend_from_slice(bytes);
                 let whole = match std::str::from_utf8(&self.cut) {
@@ -168,7 +167,7 @@ impl Teller {
                 }
             }
             Said::Image(id) if !self.quiet => self.out.line(&Line::aux(json!({"ID": id}))),
-            Said::Image(_) => {}
+            Said::Step(_) | Said::Image(_) => {}
         }
     }
 

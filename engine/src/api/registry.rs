@@ -1,6 +1,6 @@
 //! Registries: pulling, pushing, logging in.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -14,7 +14,7 @@ use super::body::{self, BodyWriter, Line};
 use super::error::{self, ApiError, JSON};
 use super::query::Params;
 use super::{Api, archive};
-use crate::image::{ImageError, Images, PullOptions, PushOptions, Reference};
+use crate::image::{ImageError, Images, PullOptions, Pulled, PushOptions, Reference};
 use crate::progress::{Ctx, Progress};
 use crate::registry::{self, Credentials};
 
@@ -34,14 +34,22 @@ pub(super) async fn pull(api: &Api, image: &str, params: &Params, headers: &Head
             Err(_) => reference.with_tag(&tag)?,
         };
     }
-    if reference.is_name_only() {
-        return Err(ApiError::invalid("a tag or a digest is needed: all tags of a repository are not pulled at once"));
-    }
+    let all = reference.is_name_only();
     let options = PullOptions { reference, platform: params.platform()?, credentials: credentials(headers)? };
     begun(api, move |images, out, ctx| {
-        for text in images.pull(&options, ctx)?.told(&options.reference) {
-            out.borrow_mut().line(&Line::status(&text));
+        let newer = Cell::new(false);
+        let told = |pulled: &Pulled| {
+            newer.set(newer.get() || pulled.newer);
+            for text in pulled.told() {
+                out.borrow_mut().line(&Line::status(&text));
+            }
+        };
+        if all {
+            images.pull_all(&options, &told, ctx)?;
+        } else {
+            told(&images.pull(&options, ctx)?);
         }
+        out.borrow_mut().line(&Line::status(&Pulled::status(&options.reference, newer.get())));
         Ok(())
     })
     .await

@@ -9,7 +9,7 @@ use super::dockerfile::Stage;
 use super::error::{BuildError, Result};
 use super::problem::{Place, nearest};
 use super::state::State;
-use crate::image::{ErrorKind, Image, ImageError, PullOptions, Reference};
+use crate::image::{ErrorKind, Image, ImageError, PullOptions, Pulled, Reference};
 use crate::progress::{Ctx, Progress};
 use crate::registry::Credentials;
 
@@ -106,17 +106,17 @@ impl Build<'_> {
             reference,
         };
         let pulled = self.images.pull(&options, Ctx { progress: &progress, cancel: self.cancel });
-        let pulled = pulled.map_err(|error| match error.kind() {
-            ErrorKind::Cancelled => BuildError::Cancelled,
-            _ => {
-                let stages = self.file.stages.iter().take(self.done.len());
-                let meant = nearest(named.name, stages.filter_map(|stage| stage.from.name.as_deref()));
-                let meant = meant.map(|meant| format!(" (did you mean the stage {meant}?)")).unwrap_or_default();
-                let why = other.unwrap_or_else(|| format!("there is no image {} here", named.name));
-                named.problem(format!("{why}{meant}, and it cannot be pulled: {error}"))
+        let pulled = pulled.map_err(|error| {
+            if error.kind() == ErrorKind::Cancelled {
+                return BuildError::Cancelled;
             }
+            let stages = self.file.stages.iter().take(self.done.len());
+            let meant = nearest(named.name, stages.filter_map(|stage| stage.from.name.as_deref()));
+            let meant = meant.map(|meant| format!(" (did you mean the stage {meant}?)")).unwrap_or_default();
+            let why = other.unwrap_or_else(|| format!("there is no image {} here", named.name));
+            named.problem(format!("{why}{meant}, and it cannot be pulled: {error}"))
         })?;
-        for status in pulled.told(&options.reference) {
+        for status in pulled.told().into_iter().chain([Pulled::status(&options.reference, pulled.newer)]) {
             progress(Progress { status, ..Progress::default() });
         }
         Ok(self.images.get(pulled.id)?)

@@ -51,17 +51,16 @@ pub struct Pulled {
 }
 
 impl Pulled {
-    /// Docker's last words on a pull.
-    pub fn told(&self, reference: &Reference) -> Vec<String> {
-        let mut told: Vec<String> = self.warnings.iter().map(|warning| format!("Warning: {warning}")).collect();
-        told.push(format!("Digest: {}", self.digest));
-        let name = reference.familiar();
-        told.push(if self.newer {
-            format!("Status: Downloaded newer image for {name}")
-        } else {
-            format!("Status: Image is up to date for {name}")
-        });
-        told
+    /// Docker's words on an image that was pulled.
+    pub fn told(&self) -> Vec<String> {
+        let warnings = self.warnings.iter().map(|warning| format!("Warning: {warning}"));
+        warnings.chain([format!("Digest: {}", self.digest)]).collect()
+    }
+
+    /// Docker's last word on a pull of `reference`; `newer` tells whether anything came.
+    pub fn status(reference: &Reference, newer: bool) -> String {
+        let what = if newer { "Downloaded newer image" } else { "Image is up to date" };
+        format!("Status: {what} for {}", reference.familiar())
     }
 }
 
@@ -80,6 +79,25 @@ impl Images {
     /// Nothing is registered unless every blob has its digest and every layer the diff ID that the configuration names.
     pub fn pull(&self, options: &PullOptions, ctx: Ctx<'_>) -> Result<Pulled, ImageError> {
         self.pull_within(options, Limits::default(), ctx)
+    }
+
+    /// Pulls all tags of a repository; `told` hears of each as soon as it is there.
+    pub fn pull_all(&self, options: &PullOptions, told: &dyn Fn(&Pulled), ctx: Ctx<'_>) -> Result<(), ImageError> {
+        let name = &options.reference;
+        let limits = Limits::default();
+        let listing = async {
+            let endpoint = Endpoint::of(name.domain(), &self.shared.registries);
+            Repository::open(endpoint, name.path(), Access::Pull, &options.credentials, limits).await?.tags().await
+        };
+        let tags = registry::run(ctx.cancel, listing).map_err(|error| denied(error, name))?;
+        if tags.is_empty() {
+            return Err(RegistryError::NotFound(format!("{}: the registry has no tags of it", name.familiar())).into());
+        }
+        for tag in tags {
+            let reference = name.with_tag(&tag)?;
+            told(&self.pull_within(&PullOptions { reference, ..options.clone() }, limits, ctx)?);
+        }
+        Ok(())
     }
 
     fn pull_within(&self, options: &PullOptions, limits: Limits, ctx: Ctx<'_>) -> Result<Pulled, ImageError> {

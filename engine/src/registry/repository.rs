@@ -76,6 +76,11 @@ impl Repository {
         &self.endpoint.host
     }
 
+    /// Its name at the registry.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// An address below the repository.
     pub(super) fn uri(&self, rest: &str) -> Result<Uri, RegistryError> {
         let text = format!("{}/v2/{}/{rest}", self.base, self.path);
@@ -132,6 +137,23 @@ impl Repository {
         }
     }
 
+    /// Asks again for a while when the connection breaks off, or the registry says that something went wrong with itself.
+    pub(super) async fn patiently<T>(
+        &self,
+        mut request: impl AsyncFnMut() -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let mut failed = 0;
+        loop {
+            match request().await {
+                Err(error) if error.is_cut() && failed + 1 < self.http.limits.attempts => {
+                    failed += 1;
+                    tokio::time::sleep(self.http.limits.pause).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
     /// Reads a document, or says why there is none. `what` is what it is, for messages.
     pub(super) async fn document(
         &self,
@@ -157,7 +179,7 @@ impl Repository {
         match status {
             StatusCode::NOT_FOUND => RegistryError::NotFound(format!("{what} not found: {detail}")),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RegistryError::Denied { what: what.into(), detail },
-            status if status.is_server_error() => {
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
                 RegistryError::Cut { host: self.host().into(), detail: format!("{what}: {detail}") }
             }
             _ => RegistryError::host(self.host(), format!("{what}: {detail}")),

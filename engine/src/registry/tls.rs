@@ -96,25 +96,25 @@ impl Found {
             };
             names.sort();
             for path in names {
-                found.add(path)?;
+                found.add(&path)?;
             }
         }
         Ok(found)
     }
 
-    fn add(&mut self, path: PathBuf) -> Result<(), RegistryError> {
+    fn add(&mut self, path: &Path) -> Result<(), RegistryError> {
         let chain = |path: &Path| {
             let bytes = files::read(path, LARGEST).map_err(|error| unusable(path, error))?;
             let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
             chain.map_err(|error| unusable(path, error))
         };
         match path.extension().and_then(|ending| ending.to_str()) {
-            Some("crt") => self.authorities.extend(chain(&path)?.into_iter().map(|one| (path.clone(), one))),
+            Some("crt") => self.authorities.extend(chain(path)?.into_iter().map(|one| (path.to_owned(), one))),
             Some("cert") => {
                 let key = path.with_extension("key");
-                let bytes = files::read(&key, LARGEST).map_err(|error| unusable(&path, format!("its key: {error}")))?;
+                let bytes = files::read(&key, LARGEST).map_err(|error| unusable(path, format!("its key: {error}")))?;
                 let key = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| unusable(&key, error))?;
-                self.client = Some((path.clone(), chain(&path)?, key));
+                self.client = Some((path.to_owned(), chain(path)?, key));
             }
             _ => {}
         }
