@@ -212,12 +212,12 @@ fn pulls_that_are_killed_fetch_nothing_twice() {
     let folder = maker.scratch("folder");
     std::fs::create_dir(&folder).expect("makes");
     let bytes = noise(LAYERS << 20);
-    let mut dockerfile = "FROM scratch\n".to_owned();
+    let mut dockerfile = vec!["FROM scratch".to_owned()];
     for (n, part) in bytes.chunks(1 << 20).enumerate() {
         std::fs::write(folder.join(format!("file{n}")), part).expect("writes");
-        dockerfile += &format!("COPY file{n} /\n");
+        dockerfile.push(format!("COPY file{n} /"));
     }
-    std::fs::write(folder.join("Dockerfile"), dockerfile).expect("writes");
+    std::fs::write(folder.join("Dockerfile"), dockerfile.join("\n")).expect("writes");
     let name = format!("{}/layers:1", registry.host);
     maker.ok(["build", "-q", "-t", &name, folder.to_str().expect("utf-8")]);
     maker.ok(["push", "-q", &name]);
