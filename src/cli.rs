@@ -117,6 +117,9 @@ pub(crate) struct Global {
     /// Use outcrop's own engine, whatever DOCKER_HOST says
     #[arg(long, global = true)]
     pub(crate) embedded: bool,
+    /// Trust this registry (host:port, or a network such as 10.0.0.0/8) without a certificate; may be given several times
+    #[arg(long, global = true, value_name = "HOST")]
+    pub(crate) insecure_registry: Vec<String>,
     /// Log what happens inside to standard error
     #[arg(short = 'D', long, global = true)]
     pub(crate) debug: bool,

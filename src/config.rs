@@ -41,6 +41,12 @@ impl Env {
         self.get("DOCKER_CONFIG").map_or_else(|| self.home().join(".docker"), PathBuf::from)
     }
 
+    /// Where certificates of registries are, in directories called after them: Docker's places.
+    pub(crate) fn certificates(&self, is_root: bool) -> Vec<PathBuf> {
+        let all = PathBuf::from("/etc/docker/certs.d");
+        if is_root { vec![all] } else { vec![self.xdg("XDG_CONFIG_HOME", ".config").join("docker/certs.d"), all] }
+    }
+
     /// Where `config.toml` is.
     pub(crate) fn config(&self) -> PathBuf {
         self.xdg("XDG_CONFIG_HOME", ".config").join("outcrop")
@@ -92,6 +98,8 @@ pub(crate) struct Config {
     pub(crate) engine: Option<String>,
     /// Registries that are asked before Docker Hub: `https://host[:port]`.
     pub(crate) registry_mirrors: Vec<String>,
+    /// Registries whose certificates are not looked at, and that may speak plain HTTP: `host[:port]`, or `10.0.0.0/8`.
+    pub(crate) insecure_registries: Vec<String>,
     /// A theme file.
     pub(crate) theme: Option<PathBuf>,
     /// A file of keys.

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use hyper::header::HeaderValue;
 use outcrop_engine::api::Api;
+use outcrop_engine::registry::Registries;
 
 pub(crate) use target::{Choice, Target};
 pub(crate) use wire::{Hijacked, Payload, into_stream, read};
@@ -56,11 +57,15 @@ pub(crate) enum ConnectError {
     },
 }
 
-/// Connects to `target`. For sockets nothing is sent yet. The embedded engine asks `mirrors` before Docker Hub.
-pub(crate) async fn connect(target: Target, rootless: bool, mirrors: &[String]) -> Result<Connection, ConnectError> {
+/// Connects to `target`. For sockets nothing is sent yet. `registries` is for the embedded engine.
+pub(crate) async fn connect(
+    target: Target,
+    rootless: bool,
+    registries: Registries,
+) -> Result<Connection, ConnectError> {
     match target {
         Target::Embedded { root } => {
-            let api = embedded::open(root.clone(), rootless, mirrors.to_vec()).await?;
+            let api = embedded::open(root.clone(), rootless, registries).await?;
             Connection::embedded(api, root)
         }
         Target::Host { ref address, .. } => {
@@ -138,11 +143,11 @@ pub(crate) fn stream(
 
 /// A client whose every request goes to `path`.
 pub(crate) fn at(docker: &Docker, path: &str) -> Docker {
-    at_with(docker, path, None)
+    at_with(docker, path, Vec::new())
 }
 
-/// The same, with a header of the name given.
-pub(crate) fn at_with(docker: &Docker, path: &str, header: Option<(&'static str, HeaderValue)>) -> Docker {
+/// The same, with headers.
+pub(crate) fn at_with(docker: &Docker, path: &str, headers: Vec<(&'static str, HeaderValue)>) -> Docker {
     let path = path.to_owned();
     docker.clone().with_request_modifier(move |mut request| {
         let mut parts = request.uri().clone().into_parts();
@@ -150,7 +155,7 @@ pub(crate) fn at_with(docker: &Docker, path: &str, header: Option<(&'static str,
         if let Ok(uri) = parts.try_into() {
             *request.uri_mut() = uri;
         }
-        if let Some((name, value)) = &header {
+        for (name, value) in &headers {
             request.headers_mut().insert(*name, value.clone());
         }
         request

@@ -1,6 +1,8 @@
 //! Builds beside dockerd's classic builder: the same Dockerfiles, the same images.
 
 mod cache;
+mod download;
+mod pull;
 mod screen;
 
 use std::collections::BTreeMap;
@@ -111,7 +113,7 @@ fn build(host: &str, name: &str, context: &Path, extra: &[&str]) -> Output {
 }
 
 /// An image's configuration without what is another's by nature.
-fn config(host: &str, name: &str) -> Value {
+pub(crate) fn config(host: &str, name: &str) -> Value {
     let output = docker(host, ["inspect", "--format", "{{json .Config}}", name]).output().expect("docker");
     let mut config: Value = serde_json::from_str(&text(&output)).expect("JSON");
     config["Image"] = Value::Null;
@@ -124,7 +126,7 @@ fn config(host: &str, name: &str) -> Value {
     config
 }
 
-fn history(host: &str, name: &str, mask: bool) -> Vec<String> {
+pub(crate) fn history(host: &str, name: &str, mask: bool) -> Vec<String> {
     let mut output =
         docker(host, ["history", "--no-trunc", "--human=false", "--format", "{{.Size}} {{.CreatedBy}}", name]);
     let shown = text(&output.output().expect("docker"));
@@ -137,7 +139,7 @@ fn history(host: &str, name: &str, mask: bool) -> Vec<String> {
 }
 
 /// Every layer of an image as lines, one an entry: all of its metadata and the digest of its content.
-fn layers(host: &str, name: &str) -> Vec<Vec<String>> {
+pub(crate) fn layers(host: &str, name: &str) -> Vec<Vec<String>> {
     let output = docker(host, ["save", name]).output().expect("docker");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut members: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();

@@ -18,3 +18,4 @@ mod screens;
 mod system;
 mod terminal;
 mod watch;
+mod web;

@@ -1,7 +1,9 @@
 //! Images to and from Debian's registry on this machine, beside dockerd and skopeo.
 
-mod server;
+pub(crate) mod server;
+mod tls;
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use server::{Cutter, Registry};
@@ -12,7 +14,7 @@ use crate::outcrop::{Outcrop, text};
 use crate::rootfs;
 
 /// Bytes that no compression makes smaller.
-fn noise(bytes: usize) -> Vec<u8> {
+pub(crate) fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = || {
         state ^= state << 13;
@@ -23,13 +25,22 @@ fn noise(bytes: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(bytes).collect()
 }
 
-fn tar(name: &str, content: &[u8]) -> Vec<u8> {
+pub(crate) fn tar(name: &str, content: &[u8]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
     header.set_size(content.len() as u64);
     header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(1_700_000_000);
     tar.append_data(&mut header, name, content).expect("memory");
     tar.into_inner().expect("memory")
+}
+
+/// The digest of bytes.
+pub(crate) fn sum(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    format!("sha256:{}", hex::encode(sha2::Sha256::digest(bytes)))
 }
 
 /// What tells an image: its ID and its layers.
@@ -43,7 +54,7 @@ fn pushed(output: &str) -> String {
     digest.unwrap_or_else(|| panic!("no digest: {output}")).to_owned()
 }
 
-fn left(outcrop: &Outcrop) -> Vec<String> {
+pub(crate) fn left(outcrop: &Outcrop) -> Vec<String> {
     let names = |path: &str| std::fs::read_dir(outcrop.root().join(path)).into_iter().flatten().flatten();
     let all = names("outcrop/downloads").chain(names("outcrop/txn"));
     all.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
@@ -188,4 +199,109 @@ fn a_killed_pull_goes_on() {
         maker.ok(["inspect", "--format", "{{.Id}}", &name])
     );
     assert_eq!(left(&other), Vec::<String>::new());
+}
+
+/// Killed ten times in the middle of an image of several layers: every pull goes on where the one before it was, byte for byte.
+#[test]
+#[ignore = "needs root and docker-registry: run by .ci/run"]
+fn pulls_that_are_killed_fetch_nothing_twice() {
+    const LAYERS: usize = 10;
+    let registry = Registry::start();
+    let cutter = Cutter::start(&registry.host);
+    let maker = Outcrop::new();
+    let folder = maker.scratch("folder");
+    std::fs::create_dir(&folder).expect("makes");
+    let bytes = noise(LAYERS << 20);
+    let mut dockerfile = vec!["FROM scratch".to_owned()];
+    for (n, part) in bytes.chunks(1 << 20).enumerate() {
+        std::fs::write(folder.join(format!("file{n}")), part).expect("writes");
+        dockerfile.push(format!("COPY file{n} /"));
+    }
+    std::fs::write(folder.join("Dockerfile"), dockerfile.join("\n")).expect("writes");
+    let name = format!("{}/layers:1", registry.host);
+    maker.ok(["build", "-q", "-t", &name, folder.to_str().expect("utf-8")]);
+    maker.ok(["push", "-q", &name]);
+    let outcrop = Outcrop::new();
+    let through = format!("{}/layers:1", cutter.host);
+    let downloads = outcrop.root().join("outcrop/downloads");
+    let sizes = || -> BTreeMap<String, u64> {
+        let entries = std::fs::read_dir(&downloads).into_iter().flatten().flatten();
+        entries.map(|e| (e.file_name().to_string_lossy().into_owned(), e.metadata().expect("is there").len())).collect()
+    };
+    // What is whole: the layers are noise, and a little longer than it.
+    let is_whole = |size: u64| size > 1 << 20;
+    let mut random = crate::kill::Random::seeded();
+    // Ten layers at three times 64 KiB in 60 ms take longer than ten pulls live.
+    cutter.slow_down(60);
+    let mut resumed = 0;
+    for kill in 0..=10 {
+        let before = sizes();
+        cutter.asked();
+        if kill == 10 {
+            cutter.slow_down(0);
+            outcrop.ok(["pull", "-q", &through]);
+        } else {
+            let mut child = outcrop.command(["pull", "-q", &through]).spawn().expect("starts");
+            std::thread::sleep(std::time::Duration::from_millis(random.below(300)));
+            assert!(child.try_wait().expect("waits").is_none(), "pull {kill} ended by itself");
+            child.kill().expect("kills");
+            child.wait().expect("ends");
+        }
+        for (blob, from) in cutter.asked() {
+            // A configuration is read whole each time: it says what the layers are.
+            let Some(&size) = before.get(&blob) else {
+                assert_eq!(from, 0, "kill {kill}: {blob}");
+                continue;
+            };
+            assert!(
+                !is_whole(size),
+                "kill {kill}: {blob} was whole with {size} bytes, and was asked for from {from} on"
+            );
+            assert_eq!(from, size, "kill {kill}: {blob}");
+            resumed += usize::from(from > 0);
+        }
+    }
+    assert!(resumed > 0, "no pull went on within a layer");
+    assert_eq!(inspect(&outcrop, &through).split(' ').nth(1), inspect(&maker, &name).split(' ').nth(1));
+    assert_eq!(left(&outcrop), Vec::<String>::new());
+    crate::kill::sound(outcrop.root(), "after ten kills");
+}
+
+#[test]
+#[ignore = "needs root and docker-registry: run by .ci/run"]
+fn all_tags_are_pulled() {
+    let registry = Registry::start();
+    let maker = Outcrop::new();
+    let name = format!("{}/team/app", registry.host);
+    for tag in ["1", "2", "latest"] {
+        maker.feed(["import", "-", &format!("{name}:{tag}")], &tar(&format!("file{tag}"), tag.as_bytes()));
+    }
+    maker.ok(["push", "-q", "--all-tags", &name]);
+    let serve = Serve::start();
+    let run = |arguments: &[&str]| text(&docker(&serve.host, arguments).output().expect("docker starts"));
+    let tags = || {
+        let mut tags: Vec<String> =
+            run(&["images", "--format", "{{.Tag}}", &name]).lines().map(str::to_owned).collect();
+        tags.sort();
+        tags
+    };
+    let pulled = run(&["pull", "-a", &name]);
+    assert_eq!(pulled.matches("Digest: sha256:").count(), 3, "{pulled}");
+    assert!(pulled.contains("2: Pulling from team/app"), "{pulled}");
+    assert!(pulled.contains(&format!("Status: Downloaded newer image for {name}\n")), "{pulled}");
+    assert_eq!(tags(), ["1", "2", "latest"]);
+    let again = run(&["pull", "--all-tags", &name]);
+    assert!(again.contains(&format!("Status: Image is up to date for {name}\n")), "{again}");
+    let outcrop = Outcrop::new();
+    let pulled = outcrop.ok(["pull", "-a", &name]);
+    assert!(pulled.ends_with(&format!("Status: Downloaded newer image for {name}\n{name}\n")), "{pulled}");
+    assert_eq!(outcrop.ok(["images", "-q", &name]).lines().count(), 3);
+    for (arguments, want) in [
+        (vec!["pull", "-a", "x:1"], "tag can't be used with --all-tags/-a".to_owned()),
+        (vec!["pull", "-a", &format!("{}/none", registry.host)], "not found".to_owned()),
+    ] {
+        let output = outcrop.run(&arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(&want), "{arguments:?}: {said}");
+    }
 }

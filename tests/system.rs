@@ -1,4 +1,4 @@
-//! A whole Debian system and images built on it: the screen beside `docker history`.
+//! A whole Debian system and images built on it: the screen beside `docker history`, and the lesson's two Dockerfiles with a network.
 
 use std::path::Path;
 use std::process::Command;
@@ -87,4 +87,79 @@ fn the_screen_agrees_with_docker_history() {
         terminal.press("q");
         terminal.ends();
     }
+}
+
+/// The lesson's first Dockerfile, as it stands there: with `python3` and its `pip`, as Debian calls them.
+const FIRST: &str = "FROM ubuntu
+
+RUN apt-get update && apt-get -y install python3 python3-pip
+
+RUN pip install flask flask-mysql
+
+COPY . /opt/source-code
+
+ENTRYPOINT FLASK_APP=/opt/source-code/app.py flask run
+";
+
+/// A minimal Debian that installs no more than it is told, and trusts whom this machine trusts.
+fn base(directory: &Path) -> Vec<u8> {
+    let mut tar = debian(directory);
+    // Without the blocks of zeros that end it: more follows.
+    let end = tar.iter().rposition(|&byte| byte != 0).map_or(0, |last| (last + 1).next_multiple_of(512));
+    tar.truncate(end);
+    let mut more = tar::Builder::new(tar);
+    let mut add = |path: &str, content: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        more.append_data(&mut header, path, content).expect("memory");
+    };
+    add("./etc/apt/apt.conf.d/90small", b"APT::Install-Recommends \"false\";\n");
+    let mut pip = "[global]\nbreak-system-packages = true\n".to_owned();
+    if let Ok(authorities) = std::fs::read("/etc/ssl/certs/ca-certificates.crt") {
+        add("./etc/ssl/authorities.pem", &authorities);
+        pip.push_str("cert = /etc/ssl/authorities.pem\n");
+    }
+    add("./etc/pip.conf", pip.as_bytes());
+    more.into_inner().expect("memory")
+}
+
+#[test]
+#[ignore = "needs root, debootstrap, a Debian mirror and a Python package index: run by .ci/run"]
+fn the_lessons_dockerfiles_share_three_layers_on_a_whole_system() {
+    let outcrop = Outcrop::new();
+    outcrop.feed(["import", "-", "ubuntu"], &base(outcrop.scratch("").as_path()));
+    let folder = outcrop.scratch("lesson");
+    std::fs::create_dir(&folder).expect("makes");
+    let second = FIRST.replace("COPY .", "COPY app2.py").replace("app.py flask", "app2.py flask");
+    for (name, text) in
+        [("Dockerfile", FIRST), ("Dockerfile2", &second), ("app.py", "print(1)\n"), ("app2.py", "print(2)\n")]
+    {
+        std::fs::write(folder.join(name), text).expect("writes");
+    }
+    let (folder, other) = (folder.to_str().expect("utf-8"), folder.join("Dockerfile2"));
+    let file = ["-f", other.to_str().expect("utf-8")];
+    outcrop.ok(["build", "-q", "--network", "host", "-t", "app1", folder]);
+    // Said before: only the last two steps run.
+    let plan = outcrop.ok(["build", "--plan", "--network", "host"].into_iter().chain(file).chain([folder]));
+    assert!(plan.contains("3 steps are reused, 2 run"), "{plan}");
+    let built = outcrop.ok(["build", "--network", "host", "-t", "app2"].into_iter().chain(file).chain([folder]));
+    assert_eq!(built.matches("Using cache").count(), 2, "{built}");
+    let layers = |name: &str| -> Vec<String> {
+        serde_json::from_str(&outcrop.ok(["inspect", "--format", "{{json .RootFS.Layers}}", name])).expect("JSON")
+    };
+    let (one, two) = (layers("app1"), layers("app2"));
+    assert_eq!((one.len(), two.len(), &one[..3]), (4, 4, &two[..3]));
+    assert_ne!(one[3], two[3]);
+    let stored = std::fs::read_dir(outcrop.root().join("image/overlay2/layerdb/sha256")).expect("layers").count();
+    assert_eq!(stored, 5, "three that both have, and one of each");
+    let flask = outcrop.ok(["run", "--rm", "--network", "none", "--entrypoint", "flask", "app2", "--version"]);
+    assert!(flask.contains("Flask "), "{flask}");
+    // The second one names no folder: the file itself is called so.
+    let cat =
+        |name: &str, path: &str| outcrop.ok(["run", "--rm", "--network", "none", "--entrypoint", "cat", name, path]);
+    assert_eq!(cat("app1", "/opt/source-code/app.py"), "print(1)\n");
+    assert_eq!(cat("app2", "/opt/source-code"), "print(2)\n");
 }

@@ -7,6 +7,7 @@
 //! | `expand`, `pattern`, `arguments` | variables |
 //! | `ignore`, `glob` | `.dockerignore`, wildcards |
 //! | `context`, `tree`, `tarsum` | files that are copied, and their checksums |
+//! | `base` | images that are named, and pulled where they are not here |
 //! | `builder`, `state`, `configure`, `copy`, `run` | stages and steps |
 //! | `cache`, `plan`, `prune` | what was built before |
 //!
@@ -14,6 +15,7 @@
 //! of a build that was killed stays but the steps that were done.
 
 mod arguments;
+mod base;
 mod builder;
 mod cache;
 mod chmod;
@@ -59,7 +61,8 @@ pub use problem::Problem;
 
 use crate::container::{Containers, HostConfig};
 use crate::image::{Images, Reference, ReferenceError};
-use crate::progress::Cancel;
+use crate::progress::{Cancel, Progress};
+use crate::registry::Credentials;
 use builder::Build;
 
 /// What a build says while it goes on.
@@ -69,6 +72,8 @@ pub enum Said<'a> {
     Text(&'a str),
     /// What a command wrote.
     Output(&'a [u8]),
+    /// A step of an image that is pulled.
+    Step(&'a Progress),
     /// The image that came out.
     Image(ImageId),
 }
@@ -88,7 +93,11 @@ pub struct BuildOptions {
     pub target: String,
     /// Whether every step runs.
     pub no_cache: bool,
-    /// The platform that base images must be of.
+    /// Whether images are pulled that are here already.
+    pub pull: bool,
+    /// Who pulls, by registry as Docker's `config.json` calls it.
+    pub credentials: BTreeMap<String, Credentials>,
+    /// The platform that images are of: `os/arch[/variant]`.
     pub platform: Option<String>,
     /// Network of commands: empty, `none`, `host`, …
     pub network: String,

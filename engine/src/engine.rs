@@ -11,6 +11,7 @@ use crate::image::facts::FactCache;
 use crate::image::store::ConfigCache;
 use crate::info::Info;
 use crate::layer::store::LayerCache;
+use crate::registry::Registries;
 use crate::root::{Access, OpenError, Problem, Root};
 use crate::usage::DiskUsage;
 use crate::volume::Volumes;
@@ -29,8 +30,8 @@ pub struct OpenOptions {
     /// The program that runs beside each container, which must call [`shim::main`](crate::container::shim::main) first of
     /// all; `None` for this very one.
     pub shim: Option<PathBuf>,
-    /// Registries that are asked before Docker Hub: `https://host[:port]`.
-    pub mirrors: Vec<String>,
+    /// How registries are reached.
+    pub registries: Registries,
 }
 
 impl OpenOptions {
@@ -55,7 +56,7 @@ pub(crate) struct Shared {
     pub(crate) facts: FactCache,
     pub(crate) events: Events,
     pub(crate) shim: Option<PathBuf>,
-    pub(crate) mirrors: Vec<String>,
+    pub(crate) registries: Arc<Registries>,
 }
 
 impl Engine {
@@ -74,7 +75,7 @@ impl Engine {
             facts: FactCache::default(),
             events,
             shim: options.shim.clone(),
-            mirrors: options.mirrors.clone(),
+            registries: Arc::new(options.registries.clone()),
         });
         let engine = Self { images: Images { shared } };
         if engine.access() == &Access::ReadWrite {

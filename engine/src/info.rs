@@ -3,6 +3,7 @@
 use crate::container::Container;
 use crate::engine::Shared;
 use crate::image::references;
+use crate::registry::Registries;
 use crate::root::{Access, files};
 
 /// What `docker info` tells.
@@ -44,6 +45,8 @@ pub struct Info {
     pub cgroup_version: u8,
     /// What keeps containers in, as `docker info` lists it.
     pub security_options: Vec<String>,
+    /// How registries are reached.
+    pub registries: Registries,
     /// What a user should know: read-only, missing features of the file system.
     pub warnings: Vec<String>,
 }
@@ -82,6 +85,7 @@ impl Info {
                 .chain(shared.root.rootless().then_some("name=rootless"))
                 .map(str::to_owned)
                 .collect(),
+            registries: (*shared.registries).clone(),
             warnings,
         }
     }

@@ -12,21 +12,26 @@ mod body;
 mod error;
 mod http;
 mod manifest;
+mod registries;
 mod repository;
+mod tls;
 mod upload;
+mod web;
 
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-pub(crate) use address::{Endpoint, HUB_KEY, endpoints};
+pub(crate) use address::{Endpoint, HUB, HUB_KEY, endpoints};
 pub use auth::Credentials;
 pub(crate) use auth::log_in;
 pub use error::RegistryError;
 pub(crate) use http::Limits;
 pub(crate) use manifest::Descriptor;
+pub use registries::Registries;
 pub(crate) use repository::{Access, Repository};
 pub(crate) use upload::Upload;
+pub(crate) use web::WebFile;
 
 use crate::progress::Cancel;
 

@@ -14,6 +14,8 @@ use clap::{Args, Subcommand};
 use futures_util::StreamExt;
 use hyper::header::HeaderValue;
 
+use super::credentials::Store;
+use super::layers::{Layers, Stream};
 use super::prune::agreed;
 use super::upload::or_interrupted;
 use super::{Failure, Session};
@@ -63,10 +65,10 @@ pub(crate) struct Build {
     /// Run every step, whatever was built before
     #[arg(long)]
     no_cache: bool,
-    /// Get newer base images; images are only taken from here, so that this is refused
+    /// Fetch every image that the Dockerfile names, also one that is here
     #[arg(long)]
     pull: bool,
-    /// Platform that base images must be of
+    /// Platform of the images that the Dockerfile names
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<String>,
     /// Network of RUN: default, none or host
@@ -148,11 +150,6 @@ impl PruneCache {
 
 impl Build {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        if self.pull {
-            return Err(Failure::usage(
-                "--pull: images cannot be pulled yet; load the base image, and leave --pull out",
-            ));
-        }
         let quiet = self.quiet || self.progress == "quiet";
         let context = tokio::task::block_in_place(|| Context::open(&self.path, &self.file, &self.against))?;
         let query = self.query(session, &context, quiet)?;
@@ -168,7 +165,8 @@ impl Build {
                 )));
             }
         }
-        let docker = at_with(&connection.docker, &query, header(&secrets)?);
+        let headers = [header(&secrets)?, Some(users(session)?)].into_iter().flatten().collect();
+        let docker = at_with(&connection.docker, &query, headers);
         let meter = Meter::new("sending", None, quiet || self.plan);
         if self.plan {
             let plans = plan::ask(&docker, context.stream(meter.clone()));
@@ -176,7 +174,14 @@ impl Build {
             plan::print(&plans, self.json)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let mut print = |text: &str| safe::print(text);
+        let mut layers = Layers::new(Stream::Out);
+        let mut print = |said: Said<'_>| match said {
+            Said::Text(text) => {
+                layers.leave();
+                safe::print(text)
+            }
+            Said::Step { id, status, bytes } => layers.step(id, status, bytes),
+        };
         let built = send(&docker, context, &meter, &mut print);
         let id = tokio::select! {
             built = built => built,
@@ -221,6 +226,7 @@ impl Build {
             ("networkmode", Some(self.network.as_str()).filter(|text| !text.is_empty())),
             ("platform", platform.as_deref()),
             ("nocache", on(self.no_cache)),
+            ("pull", on(self.pull)),
             ("q", on(quiet)),
             ("rm", Some("1")),
             ("plan", on(self.plan)),
@@ -295,12 +301,29 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
+/// Who the user is at all registries: what the Dockerfile pulls is not known here.
+pub(super) fn users(session: &Session) -> Result<(&'static str, HeaderValue), Failure> {
+    let text = Store::of(session)?.all();
+    let value = HeaderValue::from_str(&text);
+    let mut value = value.map_err(|error| Failure::new(format!("credentials cannot be sent: {error}")))?;
+    value.set_sensitive(true);
+    Ok(("x-registry-config", value))
+}
+
+/// What an engine says while it builds.
+pub(super) enum Said<'a> {
+    /// Words of the builder and of commands.
+    Text(&'a str),
+    /// A step of a pull: bytes are those done and those in all.
+    Step { id: &'a str, status: &'a str, bytes: (u64, u64) },
+}
+
 /// Builds, and hands on what the engine says; the image's ID.
 pub(super) async fn send(
     docker: &Docker,
     context: Context,
     meter: &Meter,
-    said: &mut dyn FnMut(&str) -> std::io::Result<()>,
+    said: &mut dyn FnMut(Said<'_>) -> std::io::Result<()>,
 ) -> Result<Option<String>, Failure> {
     let body = context.stream(meter.clone());
     let mut answer = docker.import_image_stream(ImportImageOptionsBuilder::default().build(), body, None);
@@ -312,7 +335,14 @@ pub(super) async fn send(
             if let Some(whole) = text.strip_prefix("sha256:").filter(|rest| rest.trim_end().len() == 64) {
                 id = Some(format!("sha256:{}", whole.trim_end()));
             }
-            said(&text)?;
+            said(Said::Text(&text))?;
+        }
+        if let Some(status) = info.status {
+            meter.clear();
+            let detail = info.progress_detail.unwrap_or_default();
+            let bytes = |number: Option<i64>| number.unwrap_or(0).max(0) as u64;
+            let bytes = (bytes(detail.current), bytes(detail.total));
+            said(Said::Step { id: info.id.as_deref().unwrap_or_default(), status: &status, bytes })?;
         }
         id = info.aux.and_then(|aux| aux.id).or(id);
     }

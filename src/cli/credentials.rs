@@ -2,6 +2,7 @@
 
 mod helper;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,6 +25,16 @@ pub(super) struct Login {
     pub(super) password: String,
     /// A token instead of it.
     pub(super) identity_token: String,
+}
+
+impl Login {
+    /// As the engine takes it.
+    fn json(&self, key: &str) -> Value {
+        if self.identity_token.is_empty() {
+            return json!({"username": self.username, "password": self.password, "serveraddress": key});
+        }
+        json!({"username": self.username, "identitytoken": self.identity_token, "serveraddress": key})
+    }
 }
 
 /// Docker's configuration, as far as it is about registries.
@@ -84,14 +95,23 @@ impl Store {
     /// The header `X-Registry-Auth` for a reference's domain.
     pub(super) fn header(&self, domain: &str) -> Result<String, Failure> {
         let key = if domain == "docker.io" { HUB } else { domain };
-        let json = match self.get(key)? {
-            None => json!({}),
-            Some(login) if !login.identity_token.is_empty() => {
-                json!({"username": login.username, "identitytoken": login.identity_token, "serveraddress": key})
-            }
-            Some(login) => json!({"username": login.username, "password": login.password, "serveraddress": key}),
-        };
+        let json = self.get(key)?.map_or_else(|| json!({}), |login| login.json(key));
         Ok(encode(json.to_string().as_bytes(), URL_SAFE))
+    }
+
+    /// The header `X-Registry-Config`: users of all registries that are known. A helper that fails knows none.
+    pub(super) fn all(&self) -> String {
+        let keys_of = |name: &str| self.json.get(name).and_then(Value::as_object).into_iter().flat_map(Map::keys);
+        let mut keys: BTreeSet<String> = keys_of("auths").chain(keys_of("credHelpers")).cloned().collect();
+        let store = self.json.get("credsStore").and_then(Value::as_str).filter(|name| !name.is_empty());
+        keys.extend(store.and_then(|name| Helper::new(name, &self.search).ok()?.list().ok()).unwrap_or_default());
+        let mut all = Map::new();
+        for key in keys {
+            if let Ok(Some(login)) = self.get(&key) {
+                all.insert(key.clone(), login.json(&key));
+            }
+        }
+        encode(Value::from(all).to_string().as_bytes(), URL_SAFE)
     }
 
     /// Remembers a user; tells the file, if the password stands in it readably.
@@ -235,7 +255,9 @@ mod tests {
         let path = scratch.path().join("config.json");
         fs::write(&path, r#"{"credHelpers":{"h":"t"},"credsStore":"../evil"}"#).expect("writes");
         let search = format!("{}:/usr/bin:/bin", scratch.path().display());
-        let store = Store::read(path, &search).expect("reads");
+        let store = Store::read(path.clone(), &search).expect("reads");
+        let all = decode(&store.all().replace('_', "/").replace('-', "+")).expect("is base 64");
+        assert_eq!(all, r#"{"h":{"identitytoken":"tok","serveraddress":"h","username":""}}"#);
         assert_eq!(store.get("h").ok().flatten().map(|login| login.identity_token).as_deref(), Some("tok"));
         assert!(store.get("other").is_err(), "a helper's name is no path");
     }

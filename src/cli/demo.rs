@@ -52,7 +52,7 @@ impl Demo {
         let folder = session.env.spool();
         let root = tokio::task::block_in_place(|| root::Root::create(&folder))?;
         let target = Target::Embedded { root: root.path().to_owned() };
-        let connection = connect::connect(target, session.rootless, &[]).await?;
+        let connection = connect::connect(target, session.rootless, session.registries()).await?;
         let meter = Meter::new("making images", None, false);
         or_interrupted("demo", &meter, make(session, &connection)).await?;
         let done = if self.no_ui {

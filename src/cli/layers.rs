@@ -87,13 +87,18 @@ impl Layers {
         if !error.is_empty() {
             return Err(Failure::new(error));
         }
-        let (id, status) = (line.text("id"), line.text("status"));
+        let detail = line.get("progressDetail");
+        let number = |name| detail.and_then(|detail| detail.number(name)).unwrap_or(0).max(0) as u64;
+        self.step(line.text("id"), line.text("status"), (number("current"), number("total")))?;
+        Ok(())
+    }
+
+    /// Shows one step: what it is about, what is done, bytes done and in all.
+    pub(super) fn step(&mut self, id: &str, status: &str, (current, total): (u64, u64)) -> io::Result<()> {
         if status.is_empty() {
             return Ok(());
         }
-        let detail = line.get("progressDetail");
-        let number = |name| detail.and_then(|detail| detail.number(name)).unwrap_or(0).max(0) as u64;
-        let bar = bar(number("current"), number("total"));
+        let bar = bar(current, total);
         let shown = match (self.terminal, bar.is_empty()) {
             // Where nothing can be written anew, only what is new is told.
             (false, false) => return Ok(()),
@@ -101,8 +106,12 @@ impl Layers {
             (false, true) => format!("{id}: {status}\n"),
             (true, _) => self.on_terminal(id, &format!("{status}{bar}")),
         };
-        self.write(&shown)?;
-        Ok(())
+        self.write(&shown)
+    }
+
+    /// Says that something else was written: the lines so far stay as they are.
+    pub(super) fn leave(&mut self) {
+        self.lines.clear();
     }
 
     /// A line, and what brings the cursor there and back.

@@ -16,12 +16,16 @@ use crate::report::{filter, safe};
 #[derive(Args)]
 #[command(after_help = "Examples:
   outcrop pull alpine
+  outcrop pull --all-tags localhost:5000/team/app
   outcrop pull --platform linux/arm64 debian:12-slim
   outcrop pull localhost:5000/team/app@sha256:9f86d081…")]
 pub(crate) struct Pull {
     /// Image; the tag is latest unless there is one, or a digest
     #[arg(value_name = "NAME[:TAG|@DIGEST]")]
     name: String,
+    /// Fetch all tags that the registry has of the name
+    #[arg(short, long)]
+    all_tags: bool,
     /// Of an image for several platforms take this one
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<String>,
@@ -33,10 +37,13 @@ pub(crate) struct Pull {
 impl Pull {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let reference = Reference::parse(&self.name).map_err(|error| Failure::new(error.to_string()))?;
-        if reference.is_name_only() && !self.quiet {
+        if self.all_tags && !reference.is_name_only() {
+            return Err(Failure::new("tag can't be used with --all-tags/-a"));
+        }
+        if reference.is_name_only() && !self.all_tags && !self.quiet {
             safe::print("Using default tag: latest\n")?;
         }
-        let reference = reference.or_latest();
+        let reference = if self.all_tags { reference } else { reference.or_latest() };
         let connection = session.connect().await?;
         let layers = if self.quiet { Layers::silent() } else { Layers::new(Stream::Out) };
         pull(session, &connection, &reference, self.platform.as_deref(), layers).await?;
@@ -45,7 +52,7 @@ impl Pull {
     }
 }
 
-/// Lets the engine pull an image, and shows what it does.
+/// Lets the engine pull an image, all tags of a name that has none, and shows what it does.
 pub(super) async fn pull(
     session: &Session,
     connection: &Connection,

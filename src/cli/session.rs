@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use outcrop_engine::registry::Registries;
 use outcrop_engine::sys::userns;
 use outcrop_ui::Charset;
 
@@ -80,7 +81,17 @@ impl Session {
 
     /// Connects to it.
     pub(crate) async fn connect(&self) -> Result<Connection, Failure> {
-        Ok(connect::connect(self.target()?, self.rootless, &self.config.registry_mirrors).await?)
+        Ok(connect::connect(self.target()?, self.rootless, self.registries()).await?)
+    }
+
+    /// How the embedded engine reaches registries.
+    pub(crate) fn registries(&self) -> Registries {
+        let insecure = [&self.config.insecure_registries[..], &self.global.insecure_registry].concat();
+        Registries {
+            mirrors: self.config.registry_mirrors.clone(),
+            insecure,
+            certificates: self.env.certificates(self.is_root),
+        }
     }
 
     /// Becomes root of a namespace of its own, in which an ordinary user can keep a data root. Before any thread starts.

@@ -223,11 +223,11 @@ pub(crate) fn place(session: &Session, connection: &Connection) -> Place {
 fn embedded(session: &Session) -> outcrop_ui::Open {
     let target = session.choice.embedded_target(&session.env, &session.config, session.is_root);
     let rootless = session.rootless;
-    let mirrors = session.config.registry_mirrors.clone();
+    let registries = session.registries();
     Box::new(move || {
-        let (target, mirrors) = (target.clone(), mirrors.clone());
+        let (target, registries) = (target.clone(), registries.clone());
         Box::pin(async move {
-            let connection = connect::connect(target, rootless, &mirrors).await.map_err(|error| error.to_string())?;
+            let connection = connect::connect(target, rootless, registries).await.map_err(|error| error.to_string())?;
             let place = match &connection.target {
                 Target::Embedded { root } => root.display().to_string(),
                 Target::Host { address, .. } => address.clone(),

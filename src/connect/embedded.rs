@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use outcrop_engine::api::{Api, transport};
+use outcrop_engine::registry::Registries;
 use outcrop_engine::{Engine, OpenError, OpenOptions};
 
 use super::{ConnectError, PATIENCE};
 
 /// Opens the engine on `root`.
-pub(crate) async fn open(root: PathBuf, rootless: bool, mirrors: Vec<String>) -> Result<Api, ConnectError> {
-    let options = OpenOptions { rootless, mirrors, ..OpenOptions::new(root) };
+pub(crate) async fn open(root: PathBuf, rootless: bool, registries: Registries) -> Result<Api, ConnectError> {
+    let options = OpenOptions { rootless, registries, ..OpenOptions::new(root) };
     let opened = tokio::task::spawn_blocking(move || Engine::open(&options)).await;
     let engine =
         opened.map_err(|error| ConnectError::Choice(format!("opening the data root stopped at a bug: {error}")))?;

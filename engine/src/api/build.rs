@@ -22,6 +22,7 @@ use crate::build::prune::{self, CacheItem};
 use crate::build::{BuildError, BuildOptions, PlannedStep, Said, shared};
 use crate::container::{HostConfig, Ulimit};
 use crate::progress::Ctx;
+use crate::registry::Credentials;
 
 /// The header with secrets: base64 of JSON, names to base64. Not in the address, which is logged in many places.
 const SECRETS: &str = "x-outcrop-secrets";
@@ -43,6 +44,13 @@ fn secrets(headers: &HeaderMap) -> Result<BTreeMap<String, Vec<u8>>, ApiError> {
     let bytes = STANDARD.decode(header.as_bytes()).map_err(|_| wrong())?;
     let texts: BTreeMap<String, String> = serde_json::from_slice(&bytes).map_err(|_| wrong())?;
     texts.into_iter().map(|(id, text)| Ok((id, STANDARD.decode(text).map_err(|_| wrong())?))).collect()
+}
+
+/// Who pulls images, by registry: the header `X-Registry-Config`.
+fn credentials(headers: &HeaderMap) -> Result<BTreeMap<String, Credentials>, ApiError> {
+    let Some(header) = headers.get("x-registry-config") else { return Ok(BTreeMap::new()) };
+    let found = header.to_str().ok().and_then(Credentials::all_from_header);
+    found.ok_or_else(|| ApiError::invalid("invalid X-Registry-Config header: it must be JSON in base 64"))
 }
 
 fn host_config(params: &Params) -> Result<HostConfig, ApiError> {
@@ -74,9 +82,6 @@ fn options(params: &Params, headers: &HeaderMap) -> Result<BuildOptions, ApiErro
             "{remote}: a context is not fetched from an address: fetch it, and build the folder or its tar"
         )));
     }
-    if params.on("pull") {
-        return Err(super::error::lacking("build with pull"));
-    }
     if params.on("squash") {
         return Err(ApiError::invalid("squash is not possible: the layers are what there is to see"));
     }
@@ -88,6 +93,8 @@ fn options(params: &Params, headers: &HeaderMap) -> Result<BuildOptions, ApiErro
         labels: parsed(params, "labels")?,
         target: params.text("target").into(),
         no_cache: params.on("nocache"),
+        pull: params.on("pull"),
+        credentials: credentials(headers)?,
         platform: params.platform()?,
         network: params.text("networkmode").into(),
         secrets: secrets(headers)?,
@@ -147,6 +154,7 @@ impl Teller {
     fn tell(&mut self, said: Said<'_>) {
         match said {
             Said::Text(text) => self.stream(text.to_owned()),
+            Said::Step(step) if !self.quiet => self.out.step(step),
             Said::Output(bytes) => {
                 self.cut.extend_from_slice(bytes);
                 let whole = match std::str::from_utf8(&self.cut) {
@@ -159,7 +167,7 @@ impl Teller {
                 }
             }
             Said::Image(id) if !self.quiet => self.out.line(&Line::aux(json!({"ID": id}))),
-            Said::Image(_) => {}
+            Said::Step(_) | Said::Image(_) => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! Registries: pulling, pushing, logging in.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -34,23 +34,22 @@ pub(super) async fn pull(api: &Api, image: &str, params: &Params, headers: &Head
             Err(_) => reference.with_tag(&tag)?,
         };
     }
-    if reference.is_name_only() {
-        return Err(ApiError::invalid("a tag or a digest is needed: all tags of a repository are not pulled at once"));
-    }
+    let all = reference.is_name_only();
     let options = PullOptions { reference, platform: params.platform()?, credentials: credentials(headers)? };
     begun(api, move |images, out, ctx| {
-        let Pulled { digest, newer, warnings, .. } = images.pull(&options, ctx)?;
-        let mut out = out.borrow_mut();
-        for warning in warnings {
-            out.line(&Line::status(&format!("Warning: {warning}")));
-        }
-        let name = options.reference.familiar();
-        out.line(&Line::status(&format!("Digest: {digest}")));
-        out.line(&Line::status(&if newer {
-            format!("Status: Downloaded newer image for {name}")
+        let newer = Cell::new(false);
+        let told = |pulled: &Pulled| {
+            newer.set(newer.get() || pulled.newer);
+            for text in pulled.told() {
+                out.borrow_mut().line(&Line::status(&text));
+            }
+        };
+        if all {
+            images.pull_all(&options, &told, ctx)?;
         } else {
-            format!("Status: Image is up to date for {name}")
-        }));
+            told(&images.pull(&options, ctx)?);
+        }
+        out.borrow_mut().line(&Line::status(&Pulled::status(&options.reference, newer.get())));
         Ok(())
     })
     .await
@@ -115,8 +114,9 @@ async fn begun(
 /// `POST /auth`.
 pub(super) async fn auth(State(api): State<Api>, body: Result<Bytes, BytesRejection>) -> Result<Response, ApiError> {
     let credentials = error::json_body::<Credentials>(body)?.complete();
+    let settings = api.engine.images().shared.registries.clone();
     let asked = body::whole(&api.work, move |cancel| {
-        registry::run(cancel, registry::log_in(&credentials, registry::Limits::default()))
+        registry::run(cancel, registry::log_in(&credentials, &settings, registry::Limits::default()))
     });
     asked.await?.map_err(ImageError::from)?;
     super::json(&json!({"Status": "Login Succeeded", "IdentityToken": ""}))

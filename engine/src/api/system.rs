@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::images::Summary;
@@ -15,6 +15,7 @@ use super::{Api, volumes};
 use crate::build::prune::CacheItem;
 use crate::container::ListOptions;
 use crate::info::Info;
+use crate::registry::{HUB, Registries};
 use crate::root::Access;
 use crate::usage::DiskUsage;
 
@@ -95,12 +96,23 @@ fn described(info: &Info, access: &Access) -> Value {
         "DockerRootDir": info.root,
         "Name": info.name,
         "ServerVersion": concat!("outcrop ", env!("CARGO_PKG_VERSION")),
+        "RegistryConfig": registry_config(&info.registries),
         "Warnings": warnings,
     });
     if let (Some(all), Value::Object(constant)) = (all.as_object_mut(), unchanging()) {
         all.extend(constant);
     }
     all
+}
+
+/// How registries are reached, as dockerd tells it: networks apart, hosts as indices.
+fn registry_config(settings: &Registries) -> Value {
+    let (networks, hosts): (Vec<&String>, Vec<&String>) =
+        settings.insecure.iter().partition(|entry| entry.contains('/'));
+    let index = |name: &str, mirrors: &[String], secure: bool| json!({"Name": name, "Mirrors": mirrors, "Secure": secure, "Official": name == HUB});
+    let mut indices = Map::from_iter([(HUB.to_owned(), index(HUB, &settings.mirrors, true))]);
+    indices.extend(hosts.into_iter().map(|host| (host.clone(), index(host, &[], false))));
+    json!({"InsecureRegistryCIDRs": networks, "IndexConfigs": indices, "Mirrors": settings.mirrors})
 }
 
 /// What is the same for every root: fields that clients expect to be there.
@@ -112,7 +124,6 @@ fn unchanging() -> Value {
         "Debug": false, "NFd": 0, "NGoroutines": 0, "NEventsListener": 0,
         "LoggingDriver": "json-file", "CgroupDriver": "cgroupfs",
         "IndexServerAddress": "",
-        "RegistryConfig": {"InsecureRegistryCIDRs": [], "IndexConfigs": {}, "Mirrors": []},
         "GenericResources": null,
         "HttpProxy": "", "HttpsProxy": "", "NoProxy": "",
         "Labels": [],
@@ -140,7 +151,7 @@ pub(super) async fn df(
         return Err(ApiError::invalid(format!("unknown object type: {unknown}")));
     }
     let usage = api.blocking(crate::Engine::usage).await?;
-    let mut answer = serde_json::Map::new();
+    let mut answer = Map::new();
     let mut put = |name: &str, value: Value| answer.insert(name.into(), value);
     if wanted("image") {
         let images: Vec<_> = usage.images.iter().map(|image| json!(Summary::new(image, asked))).collect();

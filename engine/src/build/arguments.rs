@@ -31,10 +31,10 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// With `given` from outside; a value that is none takes a name's default away.
-    pub(crate) fn new(given: &BTreeMap<String, Option<String>>, platform: &Platform) -> Self {
+    /// With `given` from outside; a value that is none takes a name's default away. The image is for `target`, made on `build`.
+    pub(crate) fn new(given: &BTreeMap<String, Option<String>>, target: &Platform, build: &Platform) -> Self {
         let mut arguments = Self { given: given.clone(), ..Self::default() };
-        for side in ["TARGET", "BUILD"] {
+        for (side, platform) in [("TARGET", target), ("BUILD", build)] {
             let facts = [
                 ("PLATFORM", platform.to_string()),
                 ("OS", platform.os.clone()),
@@ -117,7 +117,7 @@ mod tests {
             ("http_proxy".to_owned(), Some("p".to_owned())),
             ("X".to_owned(), Some("x".to_owned())),
         ]);
-        let mut arguments = Arguments::new(&given, &platform);
+        let mut arguments = Arguments::new(&given, &platform, &platform);
         arguments.declare_global("A", Some("global".into()));
         arguments.declare_global("B", Some("global".into()));
         assert_eq!(arguments.global("A").as_deref(), Some("given"));

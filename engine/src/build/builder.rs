@@ -1,5 +1,6 @@
 //! A build: stages one after the other, steps one after the other.
 
+use std::collections::HashMap;
 use std::io::Read;
 
 use outcrop_layers::archive::Platform;
@@ -20,8 +21,9 @@ use super::problem::{Place, nearest};
 use super::state::State;
 use super::{BuildOptions, Said, parse};
 use crate::container::{Config, Containers};
+use crate::image::load::parse_platform;
 use crate::image::staging::{NewImage, Origin, Staging};
-use crate::image::{Image, ImageError, Images};
+use crate::image::{ImageError, Images};
 use crate::layer::diff::diff_tar;
 use crate::progress::{Cancel, Ctx};
 use crate::root::transaction::Transaction;
@@ -56,6 +58,8 @@ pub(crate) struct Build<'a> {
     pub(crate) warned: Vec<String>,
     /// What the step that is under way copies.
     pub(crate) copied: Option<Copied>,
+    /// Images that were pulled, by name and platform: once is enough.
+    pub(crate) pulled: HashMap<(String, Option<String>), ImageId>,
 }
 
 /// What is left to do for a step.
@@ -80,7 +84,6 @@ impl<'a> Build<'a> {
         let directory = work.fresh("context");
         let mut context = Context::unpack(context, directory, images.shared.root.rootless(), cancel)?;
         let file = Dockerfile::parse(&options.dockerfile, &context.dockerfile(&options.dockerfile)?)?;
-        let platform = Platform::host();
         let mut build = Self {
             images,
             containers,
@@ -90,7 +93,7 @@ impl<'a> Build<'a> {
             work,
             context,
             file,
-            arguments: Arguments::new(&options.arguments, &platform),
+            arguments: arguments(options)?,
             cache: Cache::read(images)?,
             done: Vec::new(),
             pending: Vec::new(),
@@ -101,6 +104,7 @@ impl<'a> Build<'a> {
             text: String::new(),
             warned: Vec::new(),
             copied: None,
+            pulled: HashMap::new(),
         };
         if let Some(other) = build
             .file
@@ -117,7 +121,7 @@ impl<'a> Build<'a> {
     /// Reads another Dockerfile of the same context, and starts over.
     pub(crate) fn again(&mut self, dockerfile: &str) -> Result<()> {
         self.file = Dockerfile::parse(dockerfile, &self.context.dockerfile(dockerfile)?)?;
-        self.arguments = Arguments::new(&self.options.arguments, &Platform::host());
+        self.arguments = arguments(self.options)?;
         self.done.clear();
         (self.number, self.line) = (0, 0);
         self.label()
@@ -194,7 +198,7 @@ impl<'a> Build<'a> {
         }
     }
 
-    fn global_word(&self, word: &str, place: &Place) -> Result<String> {
+    pub(crate) fn global_word(&self, word: &str, place: &Place) -> Result<String> {
         let lexer = Lexer::new(self.file.escape, Options::default());
         let value = lexer.word(word, &|name| self.arguments.global(name));
         value.map_err(|why| place.problem(word, format!("failed to process {word:?}: {why}")).into())
@@ -211,11 +215,10 @@ impl<'a> Build<'a> {
             );
             return Err(stage.place.problem(&stage.from.image, message).into());
         }
-        let mut state = self.base(&name, stage)?;
+        let (mut state, shown) = self.base(&name, stage)?;
         if let Some(image) = state.image {
             self.tell_image(image);
         }
-        let shown = if state.missed { "it is the result of a stage that runs" } else { "it is here" };
         let missed = std::mem::take(&mut state.missed);
         if missed {
             self.plan_run(&state, shown.into());
@@ -241,58 +244,6 @@ impl<'a> Build<'a> {
     fn tell_image(&self, image: ImageId) {
         if self.plan.is_none() {
             self.say(&format!(" ---> {}\n", image.0.short()));
-        }
-    }
-
-    /// What a stage begins with.
-    fn base(&self, name: &str, stage: &Stage) -> Result<State> {
-        let earlier = |known: &Stage| known.from.name.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(name));
-        if let Some(at) = self.file.stages.iter().take(self.done.len()).position(earlier) {
-            let mut state = self.done[at].clone();
-            // What has to run in a plan has no image that could be looked for.
-            let missed = state.missed && self.plan.is_some();
-            state.begin();
-            state.missed = missed;
-            return Ok(state);
-        }
-        if name == "scratch" {
-            return State::on(None);
-        }
-        let image = self.image(name, &stage.from.image, &stage.place)?;
-        let platform = stage.from.platform.as_deref().map(|text| self.global_word(text, &stage.place)).transpose()?;
-        if let Some(text) = platform.filter(|text| !text.is_empty()).or_else(|| self.options.platform.clone()) {
-            let config = image.config();
-            let wanted = Platform::parse(&text)
-                .ok_or_else(|| stage.place.problem(&text, format!("invalid platform {text:?}: write linux/arm64")))?;
-            let same_variant = wanted.variant.is_none() || wanted.variant == config.variant;
-            if (&wanted.os, &wanted.architecture) != (&config.os, &config.architecture) || !same_variant {
-                let message = format!(
-                    "image with reference {name} was found but does not match the specified platform: wanted {wanted}, actual: {}/{}",
-                    config.os, config.architecture
-                );
-                return Err(stage.place.problem(&stage.from.image, message).into());
-            }
-        }
-        State::on(Some(&image))
-    }
-
-    /// An image that is here, for a word of the Dockerfile.
-    pub(crate) fn image(&self, name: &str, word: &str, place: &Place) -> Result<Image> {
-        let image = self.images.resolve(name).map_err(|error| match error {
-            ImageError::NotFound(_) => {
-                let names =
-                    self.file.stages.iter().take(self.done.len()).filter_map(|stage| stage.from.name.as_deref());
-                let meant = nearest(name, names).map(|meant| format!(" (did you mean the stage {meant}?)"));
-                let message =
-                    format!("there is no image {name} here{}: load or pull it first", meant.unwrap_or_default());
-                BuildError::Dockerfile(place.problem(word, message))
-            }
-            ImageError::Reference(error) => BuildError::Dockerfile(place.problem(word, error.to_string())),
-            error => error.into(),
-        })?;
-        match image.problems.first() {
-            Some(problem) => Err(place.problem(word, format!("image {name} cannot be built on: {problem}")).into()),
-            None => Ok(image),
         }
     }
 
@@ -453,6 +404,13 @@ impl<'a> Build<'a> {
         let beside = self.arguments.beside(state.env());
         state.env().iter().cloned().chain(beside).collect()
     }
+}
+
+/// Arguments as they are before the first line.
+fn arguments(options: &BuildOptions) -> Result<Arguments> {
+    let host = Platform::host();
+    let target = parse_platform(options.platform.as_deref())?;
+    Ok(Arguments::new(&options.arguments, target.as_ref().unwrap_or(&host), &host))
 }
 
 fn value(env: &[String], name: &str) -> Option<String> {

@@ -150,6 +150,7 @@ fn sums(tar: impl Read) -> io::Result<BTreeMap<Vec<u8>, String>> {
             mode: member.mode.into(),
             uid: member.uid,
             gid: member.gid,
+            owner: b"",
             kind: &member.kind,
             xattrs: &member.xattrs,
         };

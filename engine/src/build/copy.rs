@@ -10,6 +10,7 @@ use std::path::Path;
 
 use outcrop_layers::digest::DiffId;
 
+use super::base::{Named, unseen};
 use super::builder::{Build, Next};
 use super::chmod::Change;
 use super::error::Result;
@@ -47,7 +48,7 @@ pub(crate) enum Content {
     /// Bytes of the Dockerfile.
     Text(Vec<u8>),
     /// What was downloaded.
-    File(std::fs::File, u64),
+    File { file: std::fs::File, size: u64, modified: i64 },
 }
 
 /// The options of one step, variables replaced.
@@ -62,6 +63,8 @@ pub(crate) struct Wanted {
     pub(crate) exclude: Ignore,
     /// Whether local archives are unpacked.
     pub(crate) unpack: bool,
+    /// Whether downloaded ones are.
+    pub(crate) unpack_downloads: bool,
     pub(crate) parents: bool,
 }
 
@@ -76,6 +79,7 @@ impl Wanted {
             chmod: None,
             exclude: Ignore::default(),
             unpack: false,
+            unpack_downloads: false,
             parents: false,
         }
     }
@@ -108,7 +112,7 @@ impl Build<'_> {
         self.copied = Some(Copied {
             word: copy.word(),
             begin: format!("#(nop) {} {flags}", copy.word()),
-            kind: sum.split(':').next().unwrap_or_default().to_owned(),
+            kind: sum.split_once(':').map_or_else(String::new, |(kind, _)| format!("{kind}:")),
             end: format!(" in {} ", wanted.target),
             files: self.files(&items, &wanted),
         });
@@ -171,10 +175,12 @@ impl Build<'_> {
             },
         };
         let unpack = copy.add && copy.unpack != Some(false);
-        Ok((Wanted { from, target, path, chown, chmod, exclude, unpack, parents: copy.parents }, flags, unknown))
+        let (unpack_downloads, parents) = (copy.unpack == Some(true), copy.parents);
+        let wanted = Wanted { from, target, path, chown, chmod, exclude, unpack, unpack_downloads, parents };
+        Ok((wanted, flags, unknown))
     }
 
-    /// The files of a stage or an image; in a plan the key of a stage that has to run.
+    /// The files of a stage or an image; in a plan the key of a stage that has to run, or of an image that would be pulled.
     pub(crate) fn source(
         &mut self,
         name: &str,
@@ -188,7 +194,13 @@ impl Build<'_> {
                 self.flush()?;
                 self.done[at].layers.clone()
             }
-            None => self.image(name, name, &step.place)?.layers().to_vec(),
+            None => {
+                let (named, platform) = (Named { name, word: name, place: &step.place }, self.options.platform.clone());
+                match self.image(named, platform.as_deref())? {
+                    Some(image) => image.layers().to_vec(),
+                    None => return Ok(Err(unseen(name))),
+                }
+            }
         };
         Ok(Ok(tree::view(self.images, &layers)?))
     }
@@ -281,7 +293,7 @@ pub(crate) fn place(tree: BorrowedFd<'_>, path: &[u8]) -> io::Result<Placed> {
 pub(crate) struct Copied {
     pub(crate) word: &'static str,
     begin: String,
-    /// `file`, `dir` or `multi`.
+    /// `file:`, `dir:` or `multi:`; nothing for what was downloaded.
     kind: String,
     end: String,
     /// Files of the context, and where they go.
@@ -294,7 +306,7 @@ const COMPARED: usize = 20_000;
 impl Copied {
     /// Whether a step of the past copied to the same place with the same flags.
     pub(crate) fn is_similar(&self, words: &str) -> bool {
-        words.contains(&format!("{}{}:", self.begin, self.kind)) && words.ends_with(&self.end)
+        words.contains(&format!("{}{}", self.begin, self.kind)) && words.ends_with(&self.end)
     }
 
     /// The files that are not what they are in the layer at `layer`.

@@ -1,171 +1,112 @@
-//! `ADD http://…`: a file from a web server (HTTP/1.0, RFC 1945). There is no TLS here yet.
+//! `ADD https://…`: a file from a web server.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
 
-use outcrop_layers::digest::{Digest, Hashing};
+use outcrop_layers::digest::Digest;
+use sha2::{Digest as _, Sha256};
 
 use crate::layer::apply::floor;
-use crate::progress::Cancel;
+use crate::progress::{Ctx, Progress};
+use crate::registry::{Limits, RegistryError, Talk, WebFile};
 
-/// How long a server may be silent.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Redirections that are followed.
-const REDIRECTIONS: usize = 10;
-/// Longest line of a header, in bytes.
-const LONGEST: u64 = 16 << 10;
+/// What a file without a name is called, as in Docker.
+const NAMELESS: &str = "__unnamed__";
 
 /// What was downloaded.
 pub(crate) struct Download {
     pub(crate) file: File,
     pub(crate) size: u64,
-    pub(crate) name: String,
-    pub(crate) digest: Digest,
+    /// The last part of the address, or what the server calls it.
+    pub(crate) name: Option<String>,
+    /// When the server says that it changed, in seconds since 1970; 0 if it does not say.
+    pub(crate) modified: i64,
+}
+
+impl Download {
+    /// Its name, or the word for none.
+    pub(crate) fn named(&self) -> &str {
+        self.name.as_deref().unwrap_or(NAMELESS)
+    }
 }
 
 /// Gets what is at `url` into the new file `at`.
 ///
 /// # Errors
 /// Why not, for the user.
-pub(crate) fn get(url: &str, at: &Path, checksum: Option<&str>, cancel: &Cancel) -> Result<Download, String> {
-    let name = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next()).unwrap_or_default().to_owned();
-    if name.is_empty() || url.matches('/').count() < 3 {
-        return Err(format!("cannot determine filename for source {url}: the address ends with no file name"));
-    }
-    let mut next = url.to_owned();
-    for _ in 0..REDIRECTIONS {
-        let (status, location, body) = ask(&next)?;
-        match (status, location) {
-            (200, _) => return keep(body, at, name, url, checksum, cancel),
-            (301 | 302 | 303 | 307 | 308, Some(location)) if location.contains("://") => next = location,
-            (301 | 302 | 303 | 307 | 308, Some(location)) => {
-                let host = next.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-                next = format!("{host}/{}", location.trim_start_matches('/'));
-            }
-            (status, _) => return Err(format!("{next}: the server answers with status {status}")),
-        }
-    }
-    Err(format!("{url}: more than {REDIRECTIONS} redirections"))
-}
-
-type Answer = (u16, Option<String>, Box<dyn Read>);
-
-fn ask(url: &str) -> Result<Answer, String> {
-    let Some(rest) = url.strip_prefix("http://") else {
-        return Err(format!("{url}: only http:// can be downloaded here; get the file yourself and COPY it"));
-    };
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let address = if has_port { host.to_owned() } else { format!("{host}:80") };
-    let failed = |error: io::Error| format!("{url}: {error}");
-    let mut last = io::Error::other("the host has no address");
-    let mut stream = None;
-    for address in address.to_socket_addrs().map_err(failed)? {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(connected) => stream = Some(connected),
-            Err(error) => last = error,
-        }
-        if stream.is_some() {
-            break;
-        }
-    }
-    let mut stream = stream.ok_or_else(|| failed(last))?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-    let path = path.split('#').next().unwrap_or_default();
-    if path.contains(|c: char| c.is_control() || c == ' ') || host.contains(char::is_control) {
-        return Err(format!("{url}: is no valid address"));
-    }
-    let request = format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: outcrop\r\n\r\n");
-    stream.write_all(request.as_bytes()).map_err(failed)?;
-    let mut reader = BufReader::new(stream);
-    let first = line(&mut reader).map_err(failed)?;
-    let status = first.split(' ').nth(1).and_then(|word| word.parse().ok()).filter(|_| first.starts_with("HTTP/"));
-    let status = status.ok_or_else(|| format!("{url}: the server does not speak HTTP"))?;
-    let (mut location, mut length) = (None, None);
-    for _ in 0..200 {
-        let header = line(&mut reader).map_err(failed)?;
-        if header.is_empty() {
-            let body: Box<dyn Read> = match length {
-                Some(length) => Box::new(Exactly { inner: reader, left: length }),
-                None => Box::new(reader),
-            };
-            return Ok((status, location, body));
-        }
-        let (key, value) = header.split_once(':').unwrap_or((&header, ""));
-        match key.to_ascii_lowercase().as_str() {
-            "location" => location = Some(value.trim().to_owned()),
-            "content-length" => length = value.trim().parse().ok(),
-            _ => {}
-        }
-    }
-    Err(format!("{url}: the answer has too many headers"))
-}
-
-fn line(reader: &mut impl BufRead) -> io::Result<String> {
-    let mut line = Vec::new();
-    reader.take(LONGEST).read_until(b'\n', &mut line)?;
-    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
-}
-
-/// A body of a length that was told: one that ends early is cut.
-struct Exactly<R> {
-    inner: R,
-    left: u64,
-}
-
-impl<R: Read> Read for Exactly<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let wanted = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let n = self.inner.read(&mut buffer[..wanted])?;
-        if n == 0 && wanted > 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("{} bytes are missing", self.left)));
-        }
-        self.left -= n as u64;
-        Ok(n)
-    }
-}
-
-fn keep(
-    body: Box<dyn Read>,
-    at: &Path,
-    name: String,
+pub(crate) fn get(
     url: &str,
+    at: &Path,
     checksum: Option<&str>,
-    cancel: &Cancel,
+    limits: Limits,
+    ctx: Ctx<'_>,
 ) -> Result<Download, String> {
-    let failed = |error: io::Error| format!("{url}: {error}");
-    let mut file = File::options().read(true).write(true).create_new(true).open(at).map_err(failed)?;
+    let failed = |why: &dyn std::fmt::Display| format!("{url}: {why}");
+    let explain = |error: RegistryError| match error {
+        RegistryError::Host { detail, .. } | RegistryError::Cut { detail, .. } => failed(&detail),
+        error => failed(&error),
+    };
+    let talk = Talk::new().map_err(explain)?;
+    let mut page = talk.run(ctx.cancel, WebFile::open(url, checksum.is_some(), limits)).map_err(explain)?;
+    let mut file = File::options().read(true).write(true).create_new(true).open(at).map_err(|error| failed(&error))?;
     let floor = floor(&file);
-    let mut body = Hashing::new(body);
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        if cancel.is_cancelled() {
-            return Err("cancelled".into());
-        }
-        let n = body.read(&mut buffer).map_err(failed)?;
-        if n == 0 {
-            break;
-        }
+    let enough = |wanted: u64| {
         let free = crate::sys::fs::free(&file).map_or(u64::MAX, |free| free.bytes);
-        if free < floor + n as u64 {
-            return Err(format!("{url}: not enough space: {free} bytes are free, of which {floor} are kept free"));
+        if free >= floor.saturating_add(wanted) {
+            return Ok(());
         }
-        file.write_all(&buffer[..n]).map_err(failed)?;
+        Err(failed(&format!("not enough space for {wanted} bytes: {free} are free, of which {floor} are kept free")))
+    };
+    enough(page.size.unwrap_or(0))?;
+    let (mut hash, mut size) = (Sha256::new(), 0_u64);
+    while let Some(bytes) = talk.run(ctx.cancel, page.next()).map_err(explain)? {
+        enough(bytes.len() as u64)?;
+        hash.update(&bytes);
+        (&file).write_all(&bytes).map_err(|error| failed(&error))?;
+        size += bytes.len() as u64;
+        (ctx.progress)(Progress { status: "Downloading".into(), current: size, total: page.size, id: String::new() });
     }
-    let (digest, size, _) = body.finish();
+    file.flush().map_err(|error| failed(&error))?;
+    let digest = Digest::from_bytes(hash.finalize().into());
     if let Some(expected) = checksum.filter(|expected| *expected != digest.to_string()) {
-        return Err(format!("{url}: digest mismatch: expected {expected}, got {digest}"));
+        return Err(failed(&format!("digest mismatch: expected {expected}, got {digest}")));
     }
-    Ok(Download { file, size, name, digest })
+    Ok(Download {
+        file,
+        size,
+        name: name(url).or(page.name.as_deref().and_then(last)),
+        modified: page.modified.unwrap_or(0).max(0),
+    })
+}
+
+/// The last part of an address's path, `%20` and the like replaced.
+fn name(url: &str) -> Option<String> {
+    let path = url.split(['?', '#']).next()?.split_once("://")?.1.split_once('/')?.1;
+    let (mut plain, mut rest) = (Vec::new(), path.as_bytes());
+    while let Some((byte, after)) = rest.split_first() {
+        let two = after.get(..2).filter(|two| *byte == b'%' && two.iter().all(u8::is_ascii_hexdigit));
+        let coded = two.and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
+        plain.push(coded.unwrap_or(*byte));
+        rest = if coded.is_some() { &after[2..] } else { after };
+    }
+    last(&String::from_utf8_lossy(&plain))
+}
+
+/// The last part of a path, if a file can be called so.
+fn last(path: &str) -> Option<String> {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    Some(last.to_owned()).filter(|name| !["", ".", ".."].contains(&last) && !name.contains('\0'))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io::Read;
     use std::net::TcpListener;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::progress::Cancel;
 
     /// Answers each connection with the next text.
     fn server(answers: Vec<String>) -> String {
@@ -177,38 +118,76 @@ mod tests {
                 let mut request = [0; 1024];
                 let _ = stream.read(&mut request);
                 let _ = stream.write_all(answer.as_bytes());
+                if answer.ends_with("…") {
+                    // Says no more, until the client has had enough.
+                    let _ = stream.read(&mut request);
+                }
             }
         });
         format!("http://{address}")
     }
 
-    fn fetch(answers: &[&str], checksum: Option<&str>) -> Result<(String, String), String> {
+    fn get(url: &str, at: &Path, checksum: Option<&str>) -> Result<Download, String> {
+        let limits = Limits { stall: Duration::from_millis(200), head: Duration::from_secs(2), ..Limits::default() };
+        super::get(url, at, checksum, limits, Ctx { progress: &|_| {}, cancel: &Cancel::new() })
+    }
+
+    fn fetch(answers: &[&str], checksum: Option<&str>) -> Result<(String, i64, String), String> {
         let host = server(answers.iter().map(|&answer| answer.to_owned()).collect());
         let directory = tempfile::tempdir().expect("a directory");
         let at = directory.path().join("file");
-        let got = get(&format!("{host}/a/b.txt?c"), &at, checksum, &Cancel::new())?;
-        Ok((got.name, std::fs::read_to_string(at).expect("a text")))
+        let got = get(&format!("{host}/a/b.txt?c"), &at, checksum)?;
+        Ok((got.named().to_owned(), got.modified, std::fs::read_to_string(at).expect("a text")))
     }
 
     #[test]
     fn files_come_from_a_server() {
-        let good = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-        assert_eq!(fetch(&[good], None), Ok(("b.txt".into(), "hi".into())));
-        let moved = "HTTP/1.1 302 Found\r\nLocation: /c\r\n\r\n";
-        assert_eq!(fetch(&[moved, good], None), Ok(("b.txt".into(), "hi".into())));
+        let good = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\nhi";
+        let want = Ok(("b.txt".to_owned(), 784_111_777, "hi".to_owned()));
+        assert_eq!(fetch(&[good], None), want);
+        let moved = "HTTP/1.1 302 Found\r\nLocation: /c\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        assert_eq!(fetch(&[moved, good], None), want);
+        let endless = "HTTP/1.0 200 OK\r\n\r\nhi";
+        assert_eq!(fetch(&[endless], None), Ok(("b.txt".into(), 0, "hi".into())));
         let sum = Digest::of(b"hi").to_string();
         assert!(fetch(&[good], Some(&sum)).is_ok());
         for (answer, checksum, why) in [
             (good, Some("sha256:00"), "digest mismatch"),
             ("HTTP/1.1 404 no\r\n\r\n", None, "status 404"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", None, "7 bytes are missing"),
-            ("hello\r\n\r\n", None, "does not speak HTTP"),
+            ("HTTP/1.1 302 no\r\n\r\n", None, "status 302"),
+            ("HTTP/1.1 302 x\r\nLocation: file:///etc/passwd\r\n\r\n", None, "leads to \"file:///etc/passwd\""),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", None, "broke off"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhi…", None, "too slow"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\nhi", None, "not enough space"),
+            ("hello\r\n\r\n", None, "invalid HTTP version parsed"),
         ] {
             let error = fetch(&[answer], checksum).expect_err(why);
-            assert!(error.contains(why), "{error}");
+            assert!(error.contains(why) && error.starts_with("http://127.0.0.1:"), "{why}: {error}");
         }
+        let twelve = vec![moved; 12];
+        assert!(fetch(&twelve, None).is_err_and(|why| why.contains("more than 10 redirections")));
         let at = Path::new("/nonexistent/x");
-        assert!(get("https://a/b", at, None, &Cancel::new()).is_err_and(|why| why.contains("only http://")));
-        assert!(get("http://a/", at, None, &Cancel::new()).is_err_and(|why| why.contains("filename")));
+        for (url, why) in [
+            ("https://127.0.0.1:1/b", "cannot connect"),
+            ("https://me:secret@host/b", "without a user"),
+            ("http:///b", "no valid address"),
+        ] {
+            assert!(get(url, at, None).is_err_and(|error| error.contains(why)), "{url}");
+        }
+    }
+
+    #[test]
+    fn names_are_the_end_of_the_path() {
+        for (url, want) in [
+            ("https://h/a/b.txt", Some("b.txt")),
+            ("https://h/a%20b%2Fc%2?x/y#z", Some("c%2")),
+            ("https://h/a/", None),
+            ("https://h", None),
+            ("https://h/..", None),
+            ("https://h/%2e%2e", None),
+            ("https://h/a%00", None),
+        ] {
+            assert_eq!(name(url).as_deref(), want, "{url}");
+        }
     }
 }

@@ -64,6 +64,12 @@ impl Lines {
         })?;
         let lines: Vec<String> = text.lines().map(|line| line.trim_end_matches('\r').to_owned()).collect();
         let source = Arc::new(Source { name: name.into(), lines });
+        if let Some(other) = other_syntax(text) {
+            let message = format!(
+                "is not a Dockerfile: it names the frontend {other:?} to read it (syntax), and frontends are not fetched"
+            );
+            return Err(Problem::of_file(&source, message));
+        }
         let mut reader = Reader {
             ends_with_newline: text.ends_with('\n'),
             at: 0,
@@ -87,6 +93,18 @@ impl Lines {
     pub(crate) fn place(&self, line: &Line) -> Place {
         Place { source: Arc::clone(&self.source), lines: line.lines.clone() }
     }
+}
+
+/// The frontend of a file in another language: `//syntax=NAME` at its beginning, or `syntax` of a JSON object.
+fn other_syntax(text: &str) -> Option<String> {
+    let text = text.trim_start();
+    if text.starts_with('{') {
+        let object: serde_json::Value = serde_json::from_str(text).ok()?;
+        return object["syntax"].as_str().map(str::to_owned);
+    }
+    let (key, value) = text.lines().next()?.strip_prefix("//")?.split_once('=')?;
+    let name = value.split_whitespace().next()?;
+    key.trim().eq_ignore_ascii_case("syntax").then(|| name.to_owned())
 }
 
 struct Reader {
@@ -273,6 +291,7 @@ mod tests {
         assert_eq!(read("#!/bin/sh\n\n# syntax = a\nFROM a").syntax, None);
         assert_eq!(read("# other=1\n# escape=`\nFROM a").escape, '`');
         assert_eq!(read("FROM a\n# escape=`").escape, '\\');
+        assert_eq!(read("# EScape=\\\n# KEY = FOO bar\nFROM a").escape, '\\');
     }
 
     #[test]
@@ -282,6 +301,9 @@ mod tests {
             ("", "has no instructions"),
             ("# only\n\n  # comments", "has no instructions"),
             ("FROM a\nRUN \u{e9}\n", ""),
+            ("//syntax=foo\n//key=value", "it names the frontend \"foo\""),
+            ("{\"syntax\": \"foo\", \"bar\": [\"abc\"]}", "it names the frontend \"foo\""),
+            ("// no syntax\nFROM a", ""),
             ("# escape=x\nFROM a", "f:1: invalid escape token 'x'"),
             ("# escape=`\n# escape=`\nFROM a", "f:2: only one escape"),
             (

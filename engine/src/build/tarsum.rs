@@ -10,6 +10,8 @@ pub(crate) struct Header<'a> {
     pub(crate) mode: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
+    /// What owner and group are called there: nothing in contexts, `root` for what dockerd downloads.
+    pub(crate) owner: &'a [u8],
     pub(crate) kind: &'a Kind,
     pub(crate) xattrs: &'a [Xattr],
 }
@@ -38,8 +40,8 @@ pub(crate) fn begin(header: &Header<'_>) -> Sha256 {
     put(b"size", header.kind.size().to_string().as_bytes());
     put(b"typeflag", &[flag]);
     put(b"linkname", link);
-    put(b"uname", b"");
-    put(b"gname", b"");
+    put(b"uname", header.owner);
+    put(b"gname", header.owner);
     put(b"devmajor", device.0.to_string().as_bytes());
     put(b"devminor", device.1.to_string().as_bytes());
     for (key, value) in header.xattrs {
@@ -66,7 +68,7 @@ mod tests {
     fn the_time_is_no_part_but_all_else_is() {
         let file = Kind::File { size: 2, disk: None };
         let sum = |name: &[u8], mode, uid, kind: &Kind, content: &[u8]| {
-            let mut hash = begin(&Header { name, mode, uid, gid: 0, kind, xattrs: &[] });
+            let mut hash = begin(&Header { name, mode, uid, gid: 0, owner: b"", kind, xattrs: &[] });
             hash.update(content);
             end(hash)
         };

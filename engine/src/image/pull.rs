@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::Seek;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::load::parse_platform;
 use super::staging::{NewImage, Origin, Staging};
 use super::{ImageError, Images, Reference, distribution};
 use crate::progress::{Cancel, Ctx, Progress};
-use crate::registry::{self, Access, Credentials, Descriptor, Endpoint, Limits, RegistryError, Repository};
+use crate::registry::{self, Access, Credentials, Descriptor, Endpoint, Limits, Registries, RegistryError, Repository};
 use downloads::Downloads;
 use fetch::{Event, Place};
 
@@ -49,6 +50,20 @@ pub struct Pulled {
     pub warnings: Vec<String>,
 }
 
+impl Pulled {
+    /// Docker's words on an image that was pulled.
+    pub fn told(&self) -> Vec<String> {
+        let warnings = self.warnings.iter().map(|warning| format!("Warning: {warning}"));
+        warnings.chain([format!("Digest: {}", self.digest)]).collect()
+    }
+
+    /// Docker's last word on a pull of `reference`; `newer` tells whether anything came.
+    pub fn status(reference: &Reference, newer: bool) -> String {
+        let what = if newer { "Downloaded newer image" } else { "Image is up to date" };
+        format!("Status: {what} for {}", reference.familiar())
+    }
+}
+
 /// What a name stands for at a registry.
 struct Resolved {
     endpoint: Endpoint,
@@ -66,12 +81,31 @@ impl Images {
         self.pull_within(options, Limits::default(), ctx)
     }
 
+    /// Pulls all tags of a repository; `told` hears of each as soon as it is there.
+    pub fn pull_all(&self, options: &PullOptions, told: &dyn Fn(&Pulled), ctx: Ctx<'_>) -> Result<(), ImageError> {
+        let name = &options.reference;
+        let limits = Limits::default();
+        let listing = async {
+            let endpoint = Endpoint::of(name.domain(), &self.shared.registries);
+            Repository::open(endpoint, name.path(), Access::Pull, &options.credentials, limits).await?.tags().await
+        };
+        let tags = registry::run(ctx.cancel, listing).map_err(|error| denied(error, name))?;
+        if tags.is_empty() {
+            return Err(RegistryError::NotFound(format!("{}: the registry has no tags of it", name.familiar())).into());
+        }
+        for tag in tags {
+            let reference = name.with_tag(&tag)?;
+            told(&self.pull_within(&PullOptions { reference, ..options.clone() }, limits, ctx)?);
+        }
+        Ok(())
+    }
+
     fn pull_within(&self, options: &PullOptions, limits: Limits, ctx: Ctx<'_>) -> Result<Pulled, ImageError> {
         self.shared.root.writable()?;
         let reference = &options.reference.clone().or_latest();
         let asked = parse_platform(options.platform.as_deref())?;
         let wanted = asked.clone().unwrap_or_else(Platform::host);
-        let resolving = resolve(reference, &wanted, &options.credentials, &self.shared.mirrors, limits);
+        let resolving = resolve(reference, &wanted, &options.credentials, &self.shared.registries, limits);
         let resolved = registry::run(ctx.cancel, resolving).map_err(|error| denied(error, reference))?;
         let warnings = check_platform(&resolved.parsed, asked.as_ref(), reference)?;
         let id = reference.digest().map_or_else(|| reference.tag().unwrap_or_default().into(), |d| d.to_string());
@@ -186,11 +220,11 @@ async fn resolve(
     reference: &Reference,
     wanted: &Platform,
     credentials: &Credentials,
-    mirrors: &[String],
+    settings: &Arc<Registries>,
     limits: Limits,
 ) -> Result<Resolved, RegistryError> {
     let mut last = None;
-    for endpoint in registry::endpoints(reference.domain(), mirrors)? {
+    for endpoint in registry::endpoints(reference.domain(), settings)? {
         match resolve_at(&endpoint, reference, wanted, credentials, limits).await {
             Ok(resolved) => return Ok(resolved),
             Err(error) => {

@@ -1,13 +1,14 @@
 //! Where registries are, and which addresses are trusted.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use hyper::Uri;
 
-use super::RegistryError;
+use super::{Registries, RegistryError};
 
 /// The domain of references to Docker Hub.
-const HUB: &str = "docker.io";
+pub(crate) const HUB: &str = "docker.io";
 /// The host that serves Docker Hub.
 const HUB_HOST: &str = "registry-1.docker.io";
 /// What Docker Hub is called where credentials are kept.
@@ -18,37 +19,48 @@ pub(crate) const HUB_KEY: &str = "https://index.docker.io/v1/";
 pub(crate) struct Endpoint {
     /// `host[:port]`.
     pub(super) host: String,
-    /// `https`, `http`, or `None` where both are tried: on this machine.
+    /// `https`, `http`, or `None` where both are tried: on this machine, and where the settings allow it.
     pub(super) scheme: Option<&'static str>,
     /// Whether it stands in for the registry that is meant: it gets no credentials.
     pub(super) mirror: bool,
+    /// How it may be spoken to.
+    pub(super) settings: Arc<Registries>,
+}
+
+/// The host of a reference's domain, or of an address as it is kept with credentials.
+pub(super) fn host_of(address: &str) -> &str {
+    let host = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = host.split('/').next().unwrap_or(host);
+    if [HUB, "index.docker.io", "registry.hub.docker.com"].contains(&host) { HUB_HOST } else { host }
 }
 
 impl Endpoint {
     /// The registry of a reference's domain, or of an address as it is kept with credentials.
-    pub(crate) fn of(address: &str) -> Self {
-        let host = address.split_once("://").map_or(address, |(_, rest)| rest);
-        let host = host.split('/').next().unwrap_or(host);
-        let host = if [HUB, "index.docker.io", "registry.hub.docker.com"].contains(&host) { HUB_HOST } else { host };
-        Self { host: host.into(), scheme: if is_loopback(host) { None } else { Some("https") }, mirror: false }
+    pub(crate) fn of(address: &str, settings: &Arc<Registries>) -> Self {
+        let host = host_of(address);
+        let both = is_loopback(host) || settings.is_insecure(host);
+        let scheme = if both { None } else { Some("https") };
+        Self { host: host.into(), scheme, mirror: false, settings: Arc::clone(settings) }
     }
 
-    /// Reads a mirror: `https://host[:port]`, or `http://` on this machine.
-    fn mirror(text: &str) -> Result<Self, RegistryError> {
+    /// Reads a mirror: `https://host[:port]`, or `http://` on this machine and where the settings allow it.
+    fn mirror(text: &str, settings: &Arc<Registries>) -> Result<Self, RegistryError> {
         let wrong = || {
-            RegistryError::Unsupported(format!("mirror {text:?}: write https://host[:port]; http only on this machine"))
+            RegistryError::Unsupported(format!(
+                "mirror {text:?}: write https://host[:port]; http only on this machine or with insecure-registries"
+            ))
         };
         let (scheme, host) = text.split_once("://").ok_or_else(wrong)?;
         let host = host.trim_end_matches('/');
         let scheme = match scheme {
             "https" => "https",
-            "http" if is_loopback(host) => "http",
+            "http" if is_loopback(host) || settings.is_insecure(host) => "http",
             _ => return Err(wrong()),
         };
         if host.is_empty() || host.contains(['/', '@', '?', '#']) {
             return Err(wrong());
         }
-        Ok(Self { host: host.into(), scheme: Some(scheme), mirror: true })
+        Ok(Self { host: host.into(), scheme: Some(scheme), mirror: true, settings: Arc::clone(settings) })
     }
 
     /// Whether it is on this machine.
@@ -58,14 +70,14 @@ impl Endpoint {
 }
 
 /// What answers for `domain`: the mirrors first, which stand for Docker Hub alone.
-pub(crate) fn endpoints(domain: &str, mirrors: &[String]) -> Result<Vec<Endpoint>, RegistryError> {
+pub(crate) fn endpoints(domain: &str, settings: &Arc<Registries>) -> Result<Vec<Endpoint>, RegistryError> {
     let mut all = Vec::new();
     if domain == HUB {
-        for mirror in mirrors {
-            all.push(Endpoint::mirror(mirror)?);
+        for mirror in &settings.mirrors {
+            all.push(Endpoint::mirror(mirror, settings)?);
         }
     }
-    all.push(Endpoint::of(domain));
+    all.push(Endpoint::of(domain, settings));
     Ok(all)
 }
 
@@ -80,9 +92,8 @@ pub(super) fn is_loopback(host: &str) -> bool {
     name == "localhost" || name.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
 }
 
-/// Reads an address that a registry leads to: absolute, or below `from`. It must be `https`; `http` on this machine is followed only
-/// by what is on this machine itself (`local`).
-pub(super) fn lead(from: &Uri, to: &str, local: bool) -> Result<Uri, String> {
+/// Reads an address that an answer leads to: absolute, or below `from`. It must be `https`, or `http` with a host that is `plain`.
+pub(super) fn lead(from: &Uri, to: &str, plain: impl Fn(&str) -> bool) -> Result<Uri, String> {
     let uri = if to.starts_with('/') && !to.starts_with("//") {
         let (scheme, host) = (from.scheme_str().unwrap_or("https"), from.authority().map_or("", |a| a.as_str()));
         format!("{scheme}://{host}{to}")
@@ -97,7 +108,7 @@ pub(super) fn lead(from: &Uri, to: &str, local: bool) -> Result<Uri, String> {
     }
     match uri.scheme_str() {
         Some("https") => Ok(uri),
-        Some("http") if local && is_loopback(authority.as_str()) => Ok(uri),
+        Some("http") if plain(authority.as_str()) => Ok(uri),
         _ => Err(refused("which is not https")),
     }
 }
@@ -126,17 +137,18 @@ mod tests {
 
     #[test]
     fn finds_docker_hub_and_mirrors() {
-        let host = |text: &str| Endpoint::of(text).host;
+        let host = host_of;
         assert_eq!(host("docker.io"), "registry-1.docker.io");
         assert_eq!(host(HUB_KEY), "registry-1.docker.io");
         assert_eq!(host("https://quay.io/v2/"), "quay.io");
         let mirrors = ["https://m.example/".to_owned(), "http://127.0.0.1:5000".to_owned()];
-        let all = endpoints("docker.io", &mirrors).expect("are mirrors");
+        let settings = |mirrors: &[String]| Arc::new(Registries { mirrors: mirrors.to_vec(), ..Registries::default() });
+        let all = endpoints("docker.io", &settings(&mirrors)).expect("are mirrors");
         let hosts: Vec<_> = all.iter().map(|endpoint| (endpoint.host.as_str(), endpoint.mirror)).collect();
         assert_eq!(hosts, [("m.example", true), ("127.0.0.1:5000", true), ("registry-1.docker.io", false)]);
-        assert_eq!(endpoints("quay.io", &mirrors).expect("has none").len(), 1);
+        assert_eq!(endpoints("quay.io", &settings(&mirrors)).expect("has none").len(), 1);
         for bad in ["http://m.example", "m.example", "https://", "https://a/b"] {
-            assert!(endpoints("docker.io", &[bad.into()]).is_err(), "{bad}");
+            assert!(endpoints("docker.io", &settings(&[bad.into()])).is_err(), "{bad}");
         }
     }
 
@@ -155,7 +167,8 @@ mod tests {
             ("https://a:b@cdn.example/", false, None),
             ("nonsense", false, None),
         ] {
-            assert_eq!(lead(&from, to, local).ok().map(|uri| uri.to_string()).as_deref(), want, "{to}");
+            let plain = |host: &str| local && is_loopback(host);
+            assert_eq!(lead(&from, to, plain).ok().map(|uri| uri.to_string()).as_deref(), want, "{to}");
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Who we are, and the tokens that prove it (distribution specification, "Token Authentication").
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -8,12 +11,12 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUT
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 
-use super::address::{Endpoint, lead};
+use super::address::{Endpoint, host_of};
 use super::body::Content;
 use super::error::shown;
 use super::http::{Ask, Http, Limits};
 use super::repository::{Access, Repository, failure};
-use super::{HUB_KEY, RegistryError};
+use super::{HUB, HUB_KEY, Registries, RegistryError};
 
 /// The largest answer with a token, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -58,6 +61,23 @@ impl Credentials {
             return Some(Self::default());
         }
         serde_json::from_slice::<Self>(&decode(text)?).ok().map(Self::complete)
+    }
+
+    /// Reads the header `X-Registry-Config`: JSON in base 64, users by registry.
+    pub fn all_from_header(text: &str) -> Option<BTreeMap<String, Self>> {
+        if text.is_empty() {
+            return Some(BTreeMap::new());
+        }
+        let all: BTreeMap<String, Self> = serde_json::from_slice(&decode(text)?).ok()?;
+        Some(all.into_iter().map(|(registry, user)| (registry, user.complete())).collect())
+    }
+
+    /// The user for a reference's domain; nobody where none is known. Registries may be called by their whole address.
+    pub fn of(all: &BTreeMap<String, Self>, domain: &str) -> Self {
+        let key = if domain == HUB { HUB_KEY } else { domain };
+        let same = |name: &str| host_of(name) == host_of(key);
+        let found = all.get(key).or_else(|| all.iter().find(|(name, _)| same(name)).map(|(_, user)| user));
+        found.cloned().unwrap_or_default()
     }
 
     /// Takes name and password out of `auth`, where they are not given apart.
@@ -176,7 +196,8 @@ async fn token(
 ) -> Result<String, RegistryError> {
     // A realm is another host's word: it gets the password only over https, or on this machine.
     let from = format!("https://{}/", endpoint.host).parse().unwrap_or_default();
-    let realm = lead(&from, realm, endpoint.is_local())
+    let realm = http
+        .lead(&from, realm)
         .map_err(|why| RegistryError::host(&endpoint.host, format!("the realm of its tokens {why}")))?;
     let mut query = vec![("service", service.to_owned())];
     query.extend(scopes.iter().map(|scope| ("scope", scope.clone())));
@@ -225,9 +246,13 @@ async fn token(
 }
 
 /// Asks the registry whether it knows the user.
-pub(crate) async fn log_in(credentials: &Credentials, limits: Limits) -> Result<(), RegistryError> {
+pub(crate) async fn log_in(
+    credentials: &Credentials,
+    settings: &Arc<Registries>,
+    limits: Limits,
+) -> Result<(), RegistryError> {
     let address = Some(credentials.server_address.as_str()).filter(|a| !a.is_empty()).unwrap_or(HUB_KEY);
-    let endpoint = Endpoint::of(address);
+    let endpoint = Endpoint::of(address, settings);
     Repository::open(endpoint, "", Access::None, credentials, limits).await?.ping().await
 }
 
@@ -265,6 +290,15 @@ mod tests {
         assert_eq!((pair.username.as_str(), pair.password.as_str()), ("me", "secret"));
         assert_eq!(Credentials::from_header(""), Some(Credentials::default()));
         assert_eq!(Credentials::from_header("%%%"), None);
+        let all = encode(
+            r#"{"https://index.docker.io/v1/":{"username":"hub"},"https://r.example:5000/v1/":{"auth":"bWU6c2VjcmV0"}}"#,
+        );
+        let all = Credentials::all_from_header(&all).expect("is JSON");
+        for (domain, name) in [("docker.io", "hub"), ("r.example:5000", "me"), ("r.example", ""), ("other", "")] {
+            assert_eq!(Credentials::of(&all, domain).username, name, "{domain}");
+        }
+        assert_eq!(Credentials::all_from_header("e30"), Some(BTreeMap::new()));
+        assert_eq!(Credentials::all_from_header("W10="), None);
         assert!(!format!("{both:?}").contains("p:"), "a password is in no log");
     }
 }

@@ -1,7 +1,9 @@
 //! Requests over HTTP: encrypted, bounded in time and size, redirected only where it is safe.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::error::Error;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,12 +15,12 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
 
-use super::RegistryError;
 use super::address::lead;
 use super::body::{Body, Content};
+use super::{Registries, RegistryError, tls};
 
 /// How often an answer may lead elsewhere.
 const MOST_REDIRECTS: usize = 5;
@@ -61,10 +63,13 @@ impl Default for Limits {
 
 /// A client. Connections are kept for the next request to the same host.
 pub(super) struct Http {
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    common: HttpsClient,
+    /// Clients by host.
+    own: RefCell<HashMap<String, HttpsClient>>,
     pub(super) limits: Limits,
     /// Whether plain HTTP may be spoken on this machine.
     local: bool,
+    settings: Arc<Registries>,
 }
 
 /// One request, to be sent as often as need be.
@@ -87,34 +92,29 @@ impl Ask {
     }
 }
 
-/// The certificates that this machine trusts, read once.
-fn tls() -> Arc<ClientConfig> {
-    static TLS: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    let make = || {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        // The provider has both versions, so this cannot fail; without it the builder has no other way on.
-        config.map(|config| Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
-    };
-    Arc::clone(TLS.get_or_init(|| make().unwrap_or_else(|error| unreachable!("ring speaks TLS: {error}"))))
-}
+type HttpsClient = Client<HttpsConnector<HttpConnector>, Body>;
 
 impl Http {
-    pub(super) fn new(limits: Limits, local: bool) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(limits.connect));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config((*tls()).clone())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_idle_timeout(Duration::from_secs(30)).http1_max_buf_size(512 << 10);
-        Self { client: builder.build(connector), limits, local }
+    /// A client; on this machine it may speak plain HTTP if `local`.
+    pub(super) fn new(limits: Limits, local: bool, settings: &Arc<Registries>) -> Self {
+        let common = client(limits, tls::common());
+        Self { common, own: RefCell::default(), limits, local, settings: Arc::clone(settings) }
+    }
+
+    /// The client for a host: one of its own, if certificates are set for it.
+    fn client(&self, host: &str) -> Result<HttpsClient, RegistryError> {
+        if let Some(known) = self.own.borrow().get(host) {
+            return Ok(known.clone());
+        }
+        let made = tls::of_host(&self.settings, host)?.map(|tls| client(self.limits, tls));
+        let made = made.unwrap_or_else(|| self.common.clone());
+        self.own.borrow_mut().insert(host.to_owned(), made.clone());
+        Ok(made)
+    }
+
+    /// Reads an address that an answer of a registry leads to.
+    pub(super) fn lead(&self, from: &Uri, to: &str) -> Result<Uri, String> {
+        lead(from, to, |host| self.settings.is_plain(host, self.local))
     }
 
     /// Sends a request once; waits for `patience` until the answer begins.
@@ -131,9 +131,9 @@ impl Http {
         if !matches!(ask.method, Method::GET | Method::HEAD) {
             request.headers_mut().insert(CONTENT_LENGTH, ask.content.length().into());
         }
-        match timeout(patience, self.client.request(request)).await {
+        match timeout(patience, self.client(&host)?.request(request)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(explain(host, &error)),
+            Ok(Err(error)) => Err(self.explain(host, &error)),
             Err(_) => {
                 Err(RegistryError::Host { host, detail: format!("no answer within {} s", patience.as_secs_f32()) })
             }
@@ -149,13 +149,35 @@ impl Http {
                 return Ok(response);
             }
             let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default();
-            let uri = lead(&ask.uri, to, self.local).map_err(|why| RegistryError::host(&ask.host(), why))?;
+            let uri = self.lead(&ask.uri, to).map_err(|why| RegistryError::host(&ask.host(), why))?;
             if uri.authority() != ask.uri.authority() || uri.scheme() != ask.uri.scheme() {
                 ask.headers.remove(AUTHORIZATION);
             }
             ask.uri = uri;
         }
         Err(RegistryError::host(&first, format!("leads elsewhere more than {MOST_REDIRECTS} times")))
+    }
+
+    fn explain(&self, host: String, error: &hyper_util::client::legacy::Error) -> RegistryError {
+        let text = causes(error);
+        if !error.is_connect() {
+            return RegistryError::Cut { host, detail: format!("the connection broke off: {text}") };
+        }
+        let place = self.settings.certificates.first().map(|place| place.join(&host).join("ca.crt"));
+        let place = place.map_or_else(String::new, |place| format!(" in {}, or", place.display()));
+        let hint = match text.split_once("invalid peer certificate: ") {
+            Some((_, "UnknownIssuer" | "BadSignature")) => {
+                format!(
+                    "; nobody whom this machine trusts signed it: put its authority's certificate{place} in SSL_CERT_FILE"
+                )
+            }
+            Some(_) => "; ask whoever runs it for a certificate that is right".into(),
+            None if text.contains("InvalidContentType") => {
+                "; it does not speak TLS: call it insecure if it is to be trusted all the same".into()
+            }
+            None => String::new(),
+        };
+        RegistryError::Host { host, detail: format!("cannot connect: {text}{hint}") }
     }
 
     /// Reads a document of at most `largest` bytes.
@@ -227,17 +249,16 @@ impl Flow {
     }
 }
 
-fn explain(host: String, error: &hyper_util::client::legacy::Error) -> RegistryError {
-    let text = causes(error);
-    if error.is_connect() {
-        let hint = if text.contains("UnknownIssuer") {
-            "; its certificate is signed by nobody whom this machine trusts"
-        } else {
-            ""
-        };
-        return RegistryError::Host { host, detail: format!("cannot connect: {text}{hint}") };
-    }
-    RegistryError::Cut { host, detail: format!("the connection broke off: {text}") }
+fn client(limits: Limits, tls: ClientConfig) -> HttpsClient {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(limits.connect));
+    let connector =
+        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.pool_idle_timeout(Duration::from_secs(30)).http1_max_buf_size(512 << 10);
+    builder.build(connector)
 }
 
 /// The cause of an error: the innermost words.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hyper::Method;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LINK};
 use outcrop_layers::archive::Platform;
 use outcrop_layers::config::{LARGEST_DOCUMENT, MOST_LAYERS};
 use outcrop_layers::digest::Digest;
@@ -14,6 +14,9 @@ use super::{RegistryError, Repository};
 
 /// The largest manifest, in bytes: what registries take too.
 const LARGEST: usize = 4 << 20;
+
+/// Tags that are taken of one repository, at most.
+const MOST_TAGS: usize = 100_000;
 
 const ACCEPTED: &str = "application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
@@ -94,6 +97,12 @@ impl Parsed {
     }
 }
 
+/// The address of the next page: `<…>; rel="next"` (RFC 5988).
+fn next_page(link: &str) -> Option<String> {
+    let (address, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
+    rest.contains("next").then(|| address.to_owned())
+}
+
 /// The image of an index that serves `wanted` best.
 fn choose(manifests: &[Descriptor], wanted: &Platform) -> Option<Descriptor> {
     let mut best: Option<(u8, &Descriptor)> = None;
@@ -116,10 +125,14 @@ impl Repository {
     ) -> Result<Manifest, RegistryError> {
         let mut ask = Ask::new(Method::GET, self.uri(&format!("manifests/{reference}"))?);
         ask.headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
-        let response = self.call(ask, self.http.limits.head).await?;
-        let sent_as = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let sent_as = sent_as.unwrap_or_default().to_owned();
-        let raw = self.document(response, &format!("manifest for {what}"), LARGEST).await?;
+        let (sent_as, raw) = self
+            .patiently(async || {
+                let response = self.call(ask.clone(), self.http.limits.head).await?;
+                let sent_as = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+                let sent_as = sent_as.unwrap_or_default().to_owned();
+                Ok((sent_as, self.document(response, &format!("manifest for {what}"), LARGEST).await?))
+            })
+            .await?;
         let digest = self.check(&raw, expected)?;
         let parsed =
             Parsed::parse(&raw, &sent_as).map_err(|why| RegistryError::Unsupported(format!("{what}: {why}")))?;
@@ -163,10 +176,47 @@ impl Repository {
             )));
         }
         let ask = Ask::new(Method::GET, self.uri(&super::blob::place(config.digest))?);
-        let response = self.call(ask, self.http.limits.head).await?;
-        let raw = self.document(response, &what, config.size as usize).await?;
+        let raw = self
+            .patiently(async || {
+                let response = self.call(ask.clone(), self.http.limits.head).await?;
+                self.document(response, &what, config.size as usize).await
+            })
+            .await?;
         self.check(&raw, Some(config.digest))?;
         Ok(raw)
+    }
+
+    /// The tags of the repository, as the registry lists them.
+    pub(crate) async fn tags(&self) -> Result<Vec<String>, RegistryError> {
+        #[derive(Deserialize)]
+        struct Page {
+            tags: Option<Vec<String>>,
+        }
+        let what = format!("list of tags of {}", self.path());
+        let mut uri = self.uri("tags/list")?;
+        let mut all: Vec<String> = Vec::new();
+        loop {
+            let ask = Ask::new(Method::GET, uri.clone());
+            let (next, raw) = self
+                .patiently(async || {
+                    let response = self.call(ask.clone(), self.http.limits.head).await?;
+                    let next = response.headers().get(LINK).and_then(|link| link.to_str().ok()).and_then(next_page);
+                    Ok((next, self.document(response, &what, LARGEST).await?))
+                })
+                .await?;
+            let unreadable = |error: serde_json::Error| RegistryError::host(self.host(), format!("{what}: {error}"));
+            let page: Page = serde_json::from_slice(&raw).map_err(unreadable)?;
+            let tags = page.tags.unwrap_or_default();
+            let is_last = tags.is_empty();
+            all.extend(tags);
+            if all.len() > MOST_TAGS {
+                return Err(RegistryError::host(self.host(), format!("{what}: more than {MOST_TAGS}")));
+            }
+            match next.filter(|_| !is_last) {
+                Some(to) => uri = self.http.lead(&uri, &to).map_err(|why| RegistryError::host(self.host(), why))?,
+                None => return Ok(all),
+            }
+        }
     }
 
     fn check(&self, bytes: &[u8], expected: Option<Digest>) -> Result<Digest, RegistryError> {

@@ -40,7 +40,8 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    /// Finds out how `endpoint` is spoken to. On this machine plain HTTP is tried first; elsewhere it is HTTPS, and nothing is sent yet.
+    /// Finds out how `endpoint` is spoken to. On this machine, and where it may be insecure, plain HTTP is
+    /// tried first; elsewhere it is HTTPS, and nothing is sent yet.
     pub(crate) async fn open(
         endpoint: Endpoint,
         path: &str,
@@ -48,7 +49,7 @@ impl Repository {
         credentials: &Credentials,
         limits: Limits,
     ) -> Result<Self, RegistryError> {
-        let http = Http::new(limits, endpoint.is_local());
+        let http = Http::new(limits, endpoint.is_local(), &endpoint.settings);
         let scheme = match endpoint.scheme {
             Some(scheme) => scheme,
             None if speaks_plainly(&http, &endpoint).await? => "http",
@@ -75,9 +76,9 @@ impl Repository {
         &self.endpoint.host
     }
 
-    /// Whether it is on this machine.
-    pub(super) fn is_local(&self) -> bool {
-        self.endpoint.is_local()
+    /// Its name at the registry.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     /// An address below the repository.
@@ -136,6 +137,23 @@ impl Repository {
         }
     }
 
+    /// Asks again for a while when the connection breaks off, or the registry says that something went wrong with itself.
+    pub(super) async fn patiently<T>(
+        &self,
+        mut request: impl AsyncFnMut() -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let mut failed = 0;
+        loop {
+            match request().await {
+                Err(error) if error.is_cut() && failed + 1 < self.http.limits.attempts => {
+                    failed += 1;
+                    tokio::time::sleep(self.http.limits.pause).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
     /// Reads a document, or says why there is none. `what` is what it is, for messages.
     pub(super) async fn document(
         &self,
@@ -161,7 +179,7 @@ impl Repository {
         match status {
             StatusCode::NOT_FOUND => RegistryError::NotFound(format!("{what} not found: {detail}")),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RegistryError::Denied { what: what.into(), detail },
-            status if status.is_server_error() => {
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
                 RegistryError::Cut { host: self.host().into(), detail: format!("{what}: {detail}") }
             }
             _ => RegistryError::host(self.host(), format!("{what}: {detail}")),
@@ -169,7 +187,7 @@ impl Repository {
     }
 }
 
-/// Whether a registry on this machine speaks plain HTTP. One that wants TLS answers 400, or nothing that is HTTP.
+/// Whether a registry speaks plain HTTP. One that wants TLS answers 400, or nothing that is HTTP.
 async fn speaks_plainly(http: &Http, endpoint: &Endpoint) -> Result<bool, RegistryError> {
     let uri = format!("http://{}/v2/", endpoint.host).parse();
     let uri = uri.map_err(|_| RegistryError::Unsupported(format!("no registry: {}", shown(&endpoint.host))))?;

@@ -10,7 +10,6 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Method, Response, StatusCode, Uri};
 use outcrop_layers::digest::Digest;
 
-use super::address::lead;
 use super::auth::escape;
 use super::blob::place;
 use super::body::Content;
@@ -40,7 +39,15 @@ impl Upload {
 impl Repository {
     /// The size in bytes of a blob that the repository has.
     pub(crate) async fn has(&self, digest: Digest) -> Result<Option<u64>, RegistryError> {
-        let response = self.call(Ask::new(Method::HEAD, self.uri(&place(digest))?), self.http.limits.head).await?;
+        let ask = Ask::new(Method::HEAD, self.uri(&place(digest))?);
+        let response = self.patiently(async || {
+            let response = self.call(ask.clone(), self.http.limits.head).await?;
+            if response.status().is_server_error() {
+                return Err(self.refusal(response, &format!("blob {digest}")).await);
+            }
+            Ok(response)
+        });
+        let response = response.await?;
         let size = response.headers().get(CONTENT_LENGTH).and_then(|size| size.to_str().ok()?.parse().ok());
         Ok(size.filter(|_| response.status() == StatusCode::OK))
     }
@@ -63,16 +70,7 @@ impl Repository {
 
     /// Uploads a blob. `what` is for messages.
     pub(crate) async fn upload(&self, upload: &Upload, what: &str) -> Result<(), RegistryError> {
-        let mut failed = 0;
-        loop {
-            match self.upload_once(upload, what).await {
-                Err(error) if error.is_cut() && failed + 1 < self.http.limits.attempts => {
-                    failed += 1;
-                    tokio::time::sleep(self.http.limits.pause).await;
-                }
-                done => return done,
-            }
-        }
+        self.patiently(async || self.upload_once(upload, what).await).await
     }
 
     async fn upload_once(&self, upload: &Upload, what: &str) -> Result<(), RegistryError> {
@@ -96,7 +94,7 @@ impl Repository {
     /// Where an upload goes on.
     fn location(&self, response: &Response<Incoming>, from: &Uri) -> Result<Uri, RegistryError> {
         let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default();
-        lead(from, to, self.is_local()).map_err(|why| RegistryError::host(self.host(), why))
+        self.http.lead(from, to).map_err(|why| RegistryError::host(self.host(), why))
     }
 
     /// Puts a manifest under a tag.
@@ -105,10 +103,13 @@ impl Repository {
         let mut ask = Ask::new(Method::PUT, self.uri(&format!("manifests/{tag}"))?);
         ask.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         ask.content = Content::Bytes(Bytes::from(manifest));
-        let response = self.call(ask, self.http.limits.store).await?;
-        if response.status().is_success() {
-            return Ok(digest);
-        }
-        Err(self.refusal(response, &format!("manifest {tag}")).await)
+        self.patiently(async || {
+            let response = self.call(ask.clone(), self.http.limits.store).await?;
+            if response.status().is_success() {
+                return Ok(digest);
+            }
+            Err(self.refusal(response, &format!("manifest {tag}")).await)
+        })
+        .await
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Failure, Login};
 
@@ -47,6 +47,13 @@ impl<'a> Helper<'a> {
         } else {
             Login { username: user, password: secret, identity_token: String::new() }
         }))
+    }
+
+    /// The registries that it knows users of.
+    pub(super) fn list(&self) -> Result<Vec<String>, Failure> {
+        let (well, text) = self.call("list", "")?;
+        let known = serde_json::from_str::<Map<String, Value>>(&text).ok().filter(|_| well);
+        Ok(known.ok_or_else(|| self.failed("list", &text))?.into_iter().map(|(key, _)| key).collect())
     }
 
     /// Gives it a user to keep.

@@ -1,6 +1,6 @@
 //! Finding what is copied, and summing it up.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use outcrop_layers::entry::Kind;
@@ -8,6 +8,7 @@ use rustix::fs::FileType;
 use sha2::Digest as _;
 
 use super::{Content, From, Item, Wanted, several, shown};
+use crate::build::Said;
 use crate::build::builder::Build;
 use crate::build::download;
 use crate::build::error::{BuildError, Result};
@@ -20,6 +21,8 @@ use crate::build::problem::nearest;
 use crate::build::state::State;
 use crate::build::tarsum::{self, Header};
 use crate::build::tree::{self, real_path};
+use crate::progress::{Ctx, Progress};
+use crate::registry::Limits;
 use crate::sys::walk::{Met, Visitor, WalkError, walk};
 use crate::sys::{beneath, node};
 
@@ -63,7 +66,7 @@ impl Build<'_> {
                 CopySource::Path(path) => {
                     let path = self.word(state, path, &step.place)?;
                     if copy.add && is_url(&path) {
-                        items.push(self.download(&path, copy, step)?);
+                        items.push(self.download(&path, copy, wanted, step)?);
                     } else {
                         items.extend(self.find(&path, wanted, shown(source), copy, step)?);
                     }
@@ -205,38 +208,63 @@ impl Build<'_> {
             mode: stat.st_mode,
             uid: stat.st_uid,
             gid: stat.st_gid,
+            owner: b"",
             kind: &entry.kind,
             xattrs: &entry.xattrs,
         });
         if matches!(entry.kind, Kind::File { .. }) {
-            let mut file = node::open_file(&parent, name)?;
-            let mut buffer = vec![0; 256 << 10];
-            loop {
-                match file.read(&mut buffer)? {
-                    0 => break,
-                    n => hash.update(&buffer[..n]),
-                }
-            }
+            sum_up(&mut node::open_file(&parent, name)?, &mut hash)?;
         }
         Ok(tarsum::end(hash))
     }
 
-    fn download(&mut self, url: &str, copy: &Copy, step: &Instruction) -> Result<Item> {
+    fn download(&mut self, url: &str, copy: &Copy, wanted: &Wanted, step: &Instruction) -> Result<Item> {
         let at = self.work.fresh("download");
-        let got = download::get(url, &at, copy.checksum.as_deref(), self.cancel);
-        let got = got.map_err(|why| step.place.problem(url, format!("{} failed: {why}", copy.word())))?;
+        let said = self.said;
+        let progress = |step: Progress| said(Said::Step(&step));
+        let ctx = Ctx { progress: &progress, cancel: self.cancel };
+        let got = download::get(url, &at, copy.checksum.as_deref(), Limits::default(), ctx);
+        if self.cancel.is_cancelled() {
+            return Err(BuildError::Cancelled);
+        }
+        let refused = |why: String| step.place.problem(url, format!("{} failed: {why}", copy.word()));
+        let got = got.map_err(refused)?;
+        if got.name.is_none() && wanted.target.ends_with('/') {
+            return Err(refused(format!("cannot determine filename for source {url}")).into());
+        }
         let kind = Kind::File { size: got.size, disk: None };
-        let header = Header { name: got.name.as_bytes(), mode: 0o600, uid: 0, gid: 0, kind: &kind, xattrs: &[] };
-        let mut hash = tarsum::begin(&header);
-        hash.update(got.digest.as_bytes());
-        let sum = format!("file:{}", tarsum::end(hash));
-        Ok(Item { content: Content::File(got.file, got.size), name: got.name.into_bytes(), parents: Vec::new(), sum })
+        let name = got.named().as_bytes().to_vec();
+        let mut hash = tarsum::begin(&Header {
+            name: &name,
+            mode: 0o100_600,
+            uid: 0,
+            gid: 0,
+            owner: b"root",
+            kind: &kind,
+            xattrs: &[],
+        });
+        let mut file = &got.file;
+        file.rewind().and_then(|()| sum_up(&mut file, &mut hash)).map_err(BuildError::io("read", &at))?;
+        let content = Content::File { file: got.file, size: got.size, modified: got.modified };
+        // Docker does not say what kind of thing it is.
+        Ok(Item { content, name, parents: Vec::new(), sum: tarsum::end(hash) })
+    }
+}
+
+/// Puts the rest of a file into a hash.
+fn sum_up(file: &mut impl Read, hash: &mut sha2::Sha256) -> io::Result<()> {
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(()),
+            n => hash.update(&buffer[..n]),
+        }
     }
 }
 
 fn item_of_text(name: &str, text: String) -> Item {
     let kind = Kind::File { size: text.len() as u64, disk: None };
-    let header = Header { name: name.as_bytes(), mode: 0o644, uid: 0, gid: 0, kind: &kind, xattrs: &[] };
+    let header = Header { name: name.as_bytes(), mode: 0o644, uid: 0, gid: 0, owner: b"", kind: &kind, xattrs: &[] };
     let mut hash = tarsum::begin(&header);
     hash.update(text.as_bytes());
     let sum = format!("file:{}", tarsum::end(hash));

@@ -144,11 +144,12 @@ impl Build<'_> {
             target = join(&target, &item.parents);
         }
         let root = wanted.root(self.context.root());
-        if let (Content::Path { real, is_directory: false }, Some(root)) = (&item.content, root)
-            && wanted.unpack
-            && let Some(archive) =
-                archive(root, real).map_err(BuildError::io("read", String::from_utf8_lossy(real).as_ref()))?
-        {
+        let found = match (&item.content, root) {
+            (Content::Path { real, is_directory: false }, Some(root)) if wanted.unpack => archive_at(root, real),
+            (Content::File { file, .. }, _) if wanted.unpack_downloads => file.try_clone().and_then(archive),
+            _ => Ok(None),
+        };
+        if let Some(archive) = found.map_err(BuildError::io("read", String::from_utf8_lossy(&item.name).as_ref()))? {
             let placed = place(writable.as_fd(), &target).map_err(no_directory)?;
             let plain = Dress { owner: Some((0, 0)), wanted, now: dress.now };
             self.write(writable, |tar| placed.missing.iter().try_for_each(|path| tar.entry(&plain.directory(path))))?;
@@ -174,10 +175,11 @@ impl Build<'_> {
                     tar.entry(&dress.put(dress.file(&placed.path, text.len() as u64, 0o644)))?;
                     tar.write_all(text)
                 }
-                (Content::File(file, size), _) => {
+                (Content::File { file, size, modified }, _) => {
                     let mut file = file.try_clone()?;
                     file.rewind()?;
-                    tar.entry(&dress.put(dress.file(&placed.path, *size, 0o600)))?;
+                    let mtime = Time { seconds: *modified, nanoseconds: 0 };
+                    tar.entry(&dress.put(Entry { mtime, ..dress.file(&placed.path, *size, 0o600) }))?;
                     fill(file, *size, tar)
                 }
             }
@@ -212,13 +214,18 @@ fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The uncompressed stream of a file, if that is a tar.
-fn archive(root: BorrowedFd<'_>, path: &[u8]) -> io::Result<Option<impl Read + Send + use<>>> {
+/// The uncompressed stream of a file of a tree, if that is a tar.
+fn archive_at(root: BorrowedFd<'_>, path: &[u8]) -> io::Result<Option<Box<dyn Read + Send>>> {
     let (parent, name) = beneath::parent_and_name(path);
     let parent = beneath::open_directory(root, parent)?;
-    let Ok(file) = node::open_file(&parent, name) else { return Ok(None) };
+    node::open_file(&parent, name).map_or(Ok(None), archive)
+}
+
+/// The uncompressed stream of a file, if that is a tar.
+fn archive(mut file: File) -> io::Result<Option<Box<dyn Read + Send>>> {
+    file.rewind()?;
     let mut first = Vec::new();
-    let Ok(mut stream) = decoder(file.try_clone()?) else { return Ok(None) };
+    let Ok(mut stream) = decoder(file) else { return Ok(None) };
     if (&mut stream).take(512).read_to_end(&mut first).is_err() {
         return Ok(None);
     }
@@ -226,7 +233,7 @@ fn archive(root: BorrowedFd<'_>, path: &[u8]) -> io::Result<Option<impl Read + S
     if first.iter().all(|&b| b == 0) || !looks_like_tar(&first) {
         return Ok(None);
     }
-    Ok(Some(io::Cursor::new(first).chain(stream)))
+    Ok(Some(Box::new(io::Cursor::new(first).chain(stream))))
 }
 
 /// Writes exactly `size` bytes, whatever became of the file meanwhile.

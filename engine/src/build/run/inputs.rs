@@ -11,6 +11,7 @@ use rustix::fs::{FileType, OFlags};
 use serde_json::{Value, json};
 
 use super::SCRIPTS;
+use crate::build::base::{Named, unseen};
 use crate::build::builder::Build;
 use crate::build::error::{BuildError, Result};
 use crate::build::ignore::clean;
@@ -64,7 +65,9 @@ impl Build<'_> {
                 let stage = &self.done[at];
                 return Ok(stage.image.map_or_else(|| stage.key.clone(), |id| id.to_string()));
             }
-            return Ok(self.image(from, from, &step.place)?.id.to_string());
+            let named = Named { name: from, word: from, place: &step.place };
+            let image = self.image(named, self.options.platform.as_deref())?;
+            return Ok(image.map_or_else(|| unseen(from), |image| image.id.to_string()));
         }
         self.context_sum(path.trim_matches('/')).map_err(|error| {
             let message = format!("--mount: {} is not in the build context: {error}", mount.source);

@@ -13,24 +13,24 @@ use server::{Answer, Asked, Content, Server, name};
 use super::PullOptions;
 use crate::image::{ErrorKind, ImageError, Pulled, Reference};
 use crate::progress::{Cancel, Ctx};
-use crate::registry::{Credentials, Limits};
+use crate::registry::{Credentials, Limits, Registries};
 use crate::{Engine, OpenOptions};
 
 /// A data root.
 struct Root {
     scratch: tempfile::TempDir,
-    mirrors: Vec<String>,
+    registries: Registries,
 }
 
 impl Root {
     fn new() -> Self {
-        Self { scratch: tempfile::tempdir().expect("temporary directory"), mirrors: Vec::new() }
+        Self { scratch: tempfile::tempdir().expect("temporary directory"), registries: Registries::default() }
     }
 
     fn open(&self) -> Engine {
         let rootless = !rustix::process::geteuid().is_root();
-        let mirrors = self.mirrors.clone();
-        let options = OpenOptions { rootless, mirrors, ..OpenOptions::new(self.scratch.path().join("root")) };
+        let registries = self.registries.clone();
+        let options = OpenOptions { rootless, registries, ..OpenOptions::new(self.scratch.path().join("root")) };
         Engine::open(&options).expect("opens")
     }
 
@@ -392,7 +392,7 @@ fn mirrors_stand_for_docker_hub() {
     let dead = Server::start(Content::new(), |_| Answer::Well);
     let server = Server::start(image.content.clone(), |_| Answer::Well);
     let mut root = Root::new();
-    root.mirrors = vec![format!("http://{}", dead.host), format!("http://{}", server.host)];
+    root.registries.mirrors = vec![format!("http://{}", dead.host), format!("http://{}", server.host)];
     root.pull("team/app:1").0.expect("pulls");
     let found = root.open().images().resolve("team/app:1").expect("is there");
     assert_eq!(found.digests, [format!("team/app@{}", name(&image.index))]);
