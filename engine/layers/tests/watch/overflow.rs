@@ -42,7 +42,7 @@ fn watcher() {
 }
 
 fn wait_for(path: &Path) {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while !path.exists() {
         assert!(Instant::now() < until, "{} has not come", path.display());
         std::thread::sleep(Duration::from_millis(20));

@@ -111,18 +111,13 @@ impl<'a> Container<'a> {
             embedded: runtime == Runtime::Embedded,
             rootless: self.task.rootless,
         };
-        let spec = serde_json::to_vec(&bundle.to_json()?).map_err(|error| error.to_string())?;
-        fs::write(self.run.file("config.json"), spec).map_err(|error| error.to_string())?;
+        self.write_bundle(&bundle)?;
         let runner = Runner {
             init: host.init == Some(true),
             loopback: namespaces.new_network(),
             observer: Observer::of(self.run, &runtime),
             ..runner(&rights, user.uid)
         };
-        if runtime != Runtime::Embedded {
-            // It starts the process as its own child and leaves it to the nearest reaper.
-            rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(|error| error.to_string())?;
-        }
         let log = LogFile::open(Path::new(&record.log_path), &host.log_config)
             .map_err(|error| format!("failed to initialize logging driver: {error}"))?;
         let order = self.order(&record, &runtime, runner);
@@ -147,6 +142,17 @@ impl<'a> Container<'a> {
                 Err(error)
             }
         }
+    }
+
+    /// Writes what the runtime is told, and makes sure that what it starts is this process's to wait for.
+    fn write_bundle(&self, bundle: &Bundle<'_>) -> Result<(), String> {
+        let spec = serde_json::to_vec(&bundle.to_json()?).map_err(|error| error.to_string())?;
+        fs::write(self.run.file("config.json"), spec).map_err(|error| error.to_string())?;
+        if !bundle.embedded {
+            // It starts the process as its own child and leaves it to the nearest reaper.
+            rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 
     fn check_targets(root: &File, record: &Record, host: &HostConfig) -> Result<(), String> {
