@@ -8,6 +8,6 @@ mod volume;
 
 pub(crate) use build::{Laid, News, Plan, Recipe, Words};
 pub(crate) use container::{ContainerDetail, ContainerRow, MountRow, State, is_anonymous};
-pub(crate) use disk::{Disk, DiskContainer, DiskImage, DiskVolume, Freed, Thing};
+pub(crate) use disk::{Disk, DiskContainer, DiskFolder, DiskImage, DiskVolume, Freed, Thing};
 pub(crate) use image::{Detail, ImageRow, RawStep, Step, instruction, join, maker, short, split_tag};
 pub(crate) use volume::{Past, User, VolumeRow};

@@ -39,20 +39,30 @@ pub(crate) struct DiskVolume {
     pub(crate) bytes: Option<u64>,
 }
 
+/// A layer folder that no image and no container has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DiskFolder {
+    pub(crate) path: String,
+    pub(crate) bytes: u64,
+}
+
 /// Everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Disk {
     pub(crate) images: Vec<DiskImage>,
     pub(crate) containers: Vec<DiskContainer>,
     pub(crate) volumes: Vec<DiskVolume>,
+    /// What nothing refers to; none where the engine's files cannot be looked at.
+    pub(crate) folders: Option<Vec<DiskFolder>>,
 }
 
-/// One thing on the disk: an image or a container by ID, a volume by name.
+/// One thing on the disk: an image or a container by ID, a volume by name, a folder by its path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Thing {
     Image(String),
     Container(String),
     Volume(String),
+    Folder(String),
 }
 
 /// What removing things would do.
@@ -136,6 +146,11 @@ impl Disk {
             }
             freed.going.insert(thing);
         }
+        for folder in self.folders.iter().flatten() {
+            if marks.contains(&Thing::Folder(folder.path.clone())) {
+                freed.kept.push(format!("{}: no engine has a command for it", folder.path));
+            }
+        }
         let goes = |image: &DiskImage| freed.going.contains(&Thing::Image(image.id.clone()));
         let (staying, going) = (self.users(|image| !goes(image)), self.users(goes));
         let bytes = |stays: bool| {
@@ -204,6 +219,7 @@ mod tests {
             ],
             containers: vec![container("web", "app1", true, "db"), container("old", "app2", false, "anonymous")],
             volumes: vec![volume("db", false), volume("anonymous", true), volume("free", false)],
+            folders: Some(vec![DiskFolder { path: "/r/overlay2/lost".into(), bytes: 5 }]),
         }
     }
 
@@ -243,6 +259,12 @@ mod tests {
     fn a_volume_in_use_stays() {
         assert_eq!(freed(&of(&["db"])), (0, 0, vec!["db is mounted in web".into()]));
         assert_eq!(freed(&of(&["free", "anonymous", "old"])), (10 + 10 + 8, 0, Vec::new()));
+    }
+
+    #[test]
+    fn a_folder_without_a_command_stays() {
+        let (bytes, _, kept) = freed(&[Thing::Folder("/r/overlay2/lost".into())]);
+        assert_eq!((bytes, kept), (0, vec!["/r/overlay2/lost: no engine has a command for it".to_owned()]));
     }
 
     #[test]

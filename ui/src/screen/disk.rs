@@ -170,7 +170,12 @@ fn rows(kept: &Kept) -> Vec<Row> {
         let bytes = volume.bytes.unwrap_or(0);
         Row { thing: Thing::Volume(volume.name.clone()), name: volume.name.clone(), bytes, own: bytes, about }
     });
-    let mut rows: Vec<Row> = images.chain(containers).chain(volumes).collect();
+    let folders = kept.folders.iter().flatten().map(|folder| {
+        let name = folder.path.rsplit('/').next().unwrap_or(&folder.path).to_owned();
+        let (thing, about) = (Thing::Folder(folder.path.clone()), "nothing has it".to_owned());
+        Row { thing, name, bytes: folder.bytes, own: folder.bytes, about }
+    });
+    let mut rows: Vec<Row> = images.chain(containers).chain(volumes).chain(folders).collect();
     rows.sort_by_key(|row| (kind(&row.thing), std::cmp::Reverse(row.bytes), row.name.clone()));
     rows
 }
@@ -181,5 +186,6 @@ fn kind(thing: &Thing) -> usize {
         Thing::Image(_) => 0,
         Thing::Container(_) => 1,
         Thing::Volume(_) => 2,
+        Thing::Folder(_) => 3,
     }
 }

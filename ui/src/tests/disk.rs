@@ -4,7 +4,7 @@ use outcrop_layers::digest::{ChainId, DiffId, Digest};
 
 use super::{COLOUR, Kit, Screen};
 use crate::message::Data;
-use crate::model::{Disk, DiskContainer, DiskImage, DiskVolume};
+use crate::model::{Disk, DiskContainer, DiskFolder, DiskImage, DiskVolume};
 use crate::safe_text::Charset;
 use crate::theme::Level;
 
@@ -38,7 +38,9 @@ fn disk() -> Disk {
     let containers = vec![container("web", 1, true, "db"), container("old", 2, false, super::objects::ANONYMOUS)];
     let volumes =
         vec![volume("db", Some(12_600_000)), volume(super::objects::ANONYMOUS, Some(9_000)), volume("nfs", None)];
-    Disk { images, containers, volumes }
+    let folder = |name: &str, bytes| DiskFolder { path: format!("/var/lib/docker/overlay2/{name}"), bytes };
+    let folders = Some(vec![folder("b34d0f2a", 31_000_000), folder("77c1aa90", 900)]);
+    Disk { images, containers, volumes, folders }
 }
 
 pub(super) fn open(kit: Kit) -> Screen {
@@ -82,7 +84,7 @@ fn the_sum_counts_a_layer_once_and_only_if_it_goes() {
     let text = screen.keys("space").text();
     assert!(text.contains("frees 0 B") && text.contains("app2:latest is what old stands on"), "{text}");
     // With its container the layer that nobody else has goes, and the writable layer with its log.
-    let text = screen.keys("G k k k k").text();
+    let text = screen.keys("G k k k k k k").text();
     assert!(text.contains("▸ container  old"), "{text}");
     let text = screen.keys("space").text();
     assert!(text.contains("frees 52.3 MB") && text.contains("374 MB of their layers stay"), "{text}");
@@ -104,8 +106,18 @@ fn removing_is_a_plan_first() {
 #[test]
 fn a_running_container_is_not_removed() {
     let mut screen = open(ENGINE);
-    let text = screen.keys("G k k k delete").text();
+    let text = screen.keys("G k k k k k delete").text();
     assert!(text.contains("nothing can go: web runs"), "{text}");
+}
+
+#[test]
+fn what_no_engine_knows_is_shown_and_has_no_command() {
+    let mut screen = open(ENGINE);
+    let text = screen.keys("G k").text();
+    assert!(text.contains("▸ folder     b34d0f2a") && text.contains("2 layer folders"), "{text}");
+    let text = screen.keys("delete").text();
+    let why = "nothing can go: /var/lib/docker/overlay2/b34d0f2a: no engine has a command for it";
+    assert!(text.contains(why), "{text}");
 }
 
 #[test]
@@ -114,6 +126,7 @@ fn hostile_names_on_the_disk_are_harmless() {
     let mut evil = disk();
     evil.images[0].tags = vec!["\u{1b}[31mx\u{202e}".into()];
     evil.containers[0].name = "\u{9b}2J".into();
+    evil.folders = Some(vec![DiskFolder { path: "/r/\u{1b}[2J".into(), bytes: 1 }]);
     evil.volumes[0].name = "\u{7}\n".repeat(500);
     screen.keys("4").give(Data::Disk(Ok(evil)));
     for keys in ["ctrl-a", "delete", "esc"] {

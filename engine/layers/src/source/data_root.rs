@@ -4,9 +4,11 @@
 //! else still works.
 
 mod image;
+mod unreferenced;
 mod vfs;
 
 pub use image::DataRootImage;
+pub use unreferenced::Unreferenced;
 
 use std::collections::BTreeMap;
 use std::fs;

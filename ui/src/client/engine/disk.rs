@@ -1,18 +1,25 @@
 //! What an engine keeps on the disk, and removing some of it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListVolumesOptions, RemoveImageOptionsBuilder,
 };
 use futures_util::{StreamExt, stream};
+use outcrop_layers::source::data_root::DataRoot;
+use tokio::task::spawn_blocking;
 
 use crate::client::EngineClient;
 use crate::client::engine::{SIDE_BY_SIDE, say};
 use crate::job::{Cancel, JobId};
 use crate::message::Data;
-use crate::model::{Disk, DiskContainer, DiskImage, DiskVolume, State, is_anonymous};
+use crate::model::{Disk, DiskContainer, DiskFolder, DiskImage, DiskVolume, State, is_anonymous};
 use crate::work::Named;
+
+/// How long nobody may have changed a layer's folder that nothing refers to: a large layer is unpacked for minutes before it is
+/// registered.
+const UNTOUCHED: Duration = Duration::from_hours(1);
 
 impl EngineClient {
     pub(super) async fn disk(&self) {
@@ -66,7 +73,19 @@ impl EngineClient {
             bytes: sizes.get(&volume.name).copied(),
             name: volume.name,
         });
-        Ok(Disk { images, containers, volumes: volumes.collect() })
+        Ok(Disk { images, containers, volumes: volumes.collect(), folders: self.unreferenced().await })
+    }
+
+    /// Layer folders that nothing refers to, where the engine's files are on this machine and of a known kind.
+    async fn unreferenced(&self) -> Option<Vec<DiskFolder>> {
+        let root = self.local_root().await.ok()?;
+        let find = move || DataRoot::open(&root).ok()?.unreferenced(UNTOUCHED, &|| false).ok();
+        let found = spawn_blocking(find).await.ok()??;
+        let folder = |one: outcrop_layers::source::data_root::Unreferenced| DiskFolder {
+            path: one.path.to_string_lossy().into_owned(),
+            bytes: one.bytes,
+        };
+        Some(found.into_iter().map(folder).collect())
     }
 
     /// Bytes of a container's log, where the engine's files are on this machine.

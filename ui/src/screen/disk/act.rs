@@ -67,6 +67,8 @@ impl Disk {
             match &row.thing {
                 Thing::Container(id) => containers.push(Named { id: id.clone(), name: row.name.clone() }),
                 Thing::Volume(name) => volumes.push(name.clone()),
+                // None of them goes.
+                Thing::Folder(_) => {}
                 Thing::Image(id) => {
                     let tags = self.kept.images.iter().find(|image| image.id == *id).map(|image| image.tags.clone());
                     let tags = tags.filter(|tags| !tags.is_empty());

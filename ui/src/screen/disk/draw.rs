@@ -9,12 +9,13 @@ use crate::size::plural;
 use crate::theme::Role;
 
 /// Lines of the bars at the top, with their frame.
-const TOP: u16 = 7;
+const TOP: u16 = 8;
 /// Lines of the sum at the bottom, with their frame.
 const BOTTOM: u16 = 4;
 
-const KINDS: [(&str, &str, &str); 3] =
-    [("images", "image", "images"), ("containers", "container", "containers"), ("volumes", "volume", "volumes")];
+/// What the things are called, one and several.
+const KINDS: [(&str, &str); 4] =
+    [("image", "images"), ("container", "containers"), ("volume", "volumes"), ("folder", "folders")];
 
 /// The lines of the list.
 pub(super) fn list(area: Rect) -> Rect {
@@ -49,13 +50,14 @@ impl Disk {
         let sum = |at: usize| of(at).map(|row| row.bytes).sum::<u64>();
         let (layers, shared) = self.kept.layers();
         let logs: u64 = self.kept.containers.iter().map(|container| container.log).sum();
-        let count = |at: usize| plural(of(at).count() as u64, KINDS[at].1, KINDS[at].2);
+        let count = |at: usize| plural(of(at).count() as u64, KINDS[at].0, KINDS[at].1);
         let lines = [
             ("layers shared", shared, "in more than one image".to_owned()),
             ("layers unique", layers - shared, format!("in one of {}", count(0))),
             ("writable layers", sum(1) - logs, count(1)),
             ("logs", logs, String::new()),
             ("volumes", sum(2), count(2)),
+            ("unreferenced", sum(3), self.unreferenced()),
         ];
         let most = lines.iter().map(|line| line.1).max().unwrap_or(0);
         let cells = inner.width.saturating_sub(58).clamp(10, 80);
@@ -66,6 +68,14 @@ impl Disk {
             pen.bar(inner.x + 30, y, cells, *bytes, most, bar);
             let x = inner.x + 32 + cells;
             pen.text(x, y, inner.right().saturating_sub(x + 1), about, dim);
+        }
+    }
+
+    /// What is said of layer folders that nothing refers to.
+    fn unreferenced(&self) -> String {
+        match self.kept.folders.as_deref() {
+            None => "not to be seen here".into(),
+            Some(folders) => plural(folders.len() as u64, "layer folder", "layer folders"),
         }
     }
 
@@ -100,7 +110,7 @@ impl Disk {
             _ => None,
         };
         pen.text(line.x + 1, line.y, 1, sign.map_or(" ", |sign| pen.look.sign(sign)), accent);
-        pen.text(line.x + 3, line.y, 10, KINDS[kind(&row.thing)].1, dim);
+        pen.text(line.x + 3, line.y, 10, KINDS[kind(&row.thing)].0, dim);
         let wide = line.width > 100;
         let name = if wide { line.width / 4 } else { 24 };
         pen.text(line.x + 14, line.y, name, &row.name, if selected { strong } else { text });
