@@ -43,6 +43,8 @@ pub struct Info {
     pub memory: u64,
     /// Version of the control groups, 1 or 2.
     pub cgroup_version: u8,
+    /// Whether it has the rights of an ordinary user: containers have no control groups then.
+    pub rootless: bool,
     /// What keeps containers in, as `docker info` lists it.
     pub security_options: Vec<String>,
     /// How registries are reached.
@@ -80,6 +82,7 @@ impl Info {
             cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
             memory: memory(),
             cgroup_version: if crate::container::has_unified_cgroups() { 2 } else { 1 },
+            rootless: shared.root.rootless(),
             security_options: ["name=seccomp,profile=builtin"]
                 .into_iter()
                 .chain(shared.root.rootless().then_some("name=rootless"))

@@ -5,6 +5,7 @@ pub(crate) mod damage;
 pub(crate) mod files;
 pub(crate) mod layout;
 pub(crate) mod lock;
+pub mod namespace;
 pub(crate) mod recovery;
 pub(crate) mod transaction;
 mod tried;
@@ -73,6 +74,9 @@ pub enum OpenError {
         /// What is missing, in words.
         why: String,
     },
+    /// Its processes are in another user namespace.
+    #[error(transparent)]
+    Namespace(#[from] namespace::NamespaceError),
     /// A system call failed.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
@@ -117,6 +121,7 @@ impl Root {
         let mut root = Self { layout, access, rootless: options.rootless, tried: None, presence };
         if root.access == Access::ReadWrite {
             root.prepare()?;
+            namespace::register(&path)?;
             root.try_out()?;
             root.keep_reserve();
         }

@@ -10,6 +10,8 @@ pub mod loopback;
 pub mod mount;
 pub mod node;
 pub mod notify;
+pub mod private_root;
+pub mod process;
 pub mod program;
 pub mod seccomp;
 pub mod signals;

@@ -1,9 +1,11 @@
 //! One run of the program: what it was told, and the engine it talks to.
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use outcrop_engine::registry::Registries;
+use outcrop_engine::root::namespace;
 use outcrop_engine::sys::userns;
 use outcrop_ui::Charset;
 
@@ -36,7 +38,7 @@ impl Session {
         safe::set_charset(charset(&env));
         log(global.debug);
         let is_root = rustix::process::geteuid().is_root();
-        let rootless = !is_root || !initial_namespace();
+        let rootless = !is_root || !userns::is_initial();
         Ok(Self { global: global.clone(), choice: Choice::default(), env, config, is_root, rootless })
     }
 
@@ -50,8 +52,11 @@ impl Session {
             _ => self.choice = self.global.choice()?,
         }
         let needs_engine = cli.command.as_ref().is_none_or(|command| !command.no_engine());
-        if needs_engine && !self.is_root && matches!(self.target()?, Target::Embedded { .. }) {
-            self.enter_namespace();
+        if needs_engine
+            && !self.is_root
+            && let Target::Embedded { root } = self.target()?
+        {
+            self.enter_namespace(&root);
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -94,14 +99,14 @@ impl Session {
         }
     }
 
-    /// Becomes root of a namespace of its own, in which an ordinary user can keep a data root. Before any thread starts.
-    fn enter_namespace(&self) {
+    /// Becomes root of the namespace of the data root `root`, in which an ordinary user can keep one. Before any thread starts.
+    fn enter_namespace(&self, root: &Path) {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let (subuid, subgid) = (read("/etc/subuid"), read("/etc/subgid"));
         let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin:/usr/sbin:/sbin".into());
         let user = self.env.get("USER").or_else(|| self.env.get("LOGNAME"));
         let request = userns::Request { user, subuid: &subuid, subgid: &subgid, path: &path };
-        match userns::enter(&request) {
+        match namespace::enter(root, &request) {
             Ok(entered) => tracing::debug!(?entered, "in a user namespace"),
             Err(error) => safe::say(&format!("outcrop: {error}; going on without: files of layers will all be yours")),
         }
@@ -113,12 +118,6 @@ fn charset(env: &Env) -> Charset {
     let locale =
         ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env.get(name)).unwrap_or_default().to_lowercase();
     if locale.contains("utf-8") || locale.contains("utf8") { Charset::Unicode } else { Charset::Ascii }
-}
-
-/// Whether IDs mean what they mean to the machine: no user namespace lies between.
-fn initial_namespace() -> bool {
-    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 fn log(debug: bool) {

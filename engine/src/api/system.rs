@@ -101,6 +101,13 @@ fn described(info: &Info, access: &Access) -> Value {
     });
     if let (Some(all), Value::Object(constant)) = (all.as_object_mut(), unchanging()) {
         all.extend(constant);
+        if info.rootless {
+            for limit in ["MemoryLimit", "SwapLimit", "CpuCfsPeriod", "CpuCfsQuota", "CPUShares", "CPUSet", "PidsLimit"]
+            {
+                all.insert(limit.into(), false.into());
+            }
+            all.insert("CgroupDriver".into(), "none".into());
+        }
     }
     all
 }

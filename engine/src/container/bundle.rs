@@ -136,7 +136,6 @@ impl Bundle<'_> {
         if self.rootless {
             // Lowering the score needs a right that a user namespace does not give.
             process.as_object_mut().map(|members| members.remove("oomScoreAdj"));
-            process["user"]["additionalGids"] = json!([self.user.gid]);
         }
         if tty && host.console_size != [0, 0] {
             process["consoleSize"] = json!({ "height": host.console_size[0], "width": host.console_size[1] });

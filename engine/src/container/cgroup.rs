@@ -8,7 +8,7 @@ use super::bundle::cgroup_path;
 use super::host_config::HostConfig;
 
 /// Where control groups are mounted.
-const MOUNTED: &str = "/sys/fs/cgroup";
+pub(crate) const MOUNTED: &str = "/sys/fs/cgroup";
 
 /// How often killed processes are looked for, and how long each look waits for them to go.
 const TRIES: u32 = 200;

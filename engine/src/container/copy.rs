@@ -351,7 +351,11 @@ pub fn extract(
         Kind::Socket | Kind::Whiteout => return Ok(()),
     }
     if how.owners {
-        node::chown(&parent, name, member.uid, member.gid)?;
+        match node::chown(&parent, name, member.uid, member.gid) {
+            // An ID that the user namespace has not: as with layers, the file is this user's then.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
+            chowned => chowned?,
+        }
     }
     if !matches!(member.kind, Kind::Symlink { .. }) {
         node::chmod(&parent, name, member.mode)?;

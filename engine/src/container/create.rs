@@ -19,7 +19,7 @@ use super::network::{Connection, NO_PASTA, program_directories};
 use super::record::{Directory, Record};
 use super::run_directory::{RunDirectory, make};
 use super::shim::runtime::Runtime;
-use super::{Containers, events, log_file, lookup, names};
+use super::{Containers, events, limits, log_file, lookup, names};
 use crate::driver::Driver;
 use crate::driver::overlay2::Overlay2;
 
@@ -96,6 +96,9 @@ impl Containers {
         config.inherit(&image.config);
         host_config.complete();
         let mut warnings = check(&config, &host_config)?;
+        if self.rootless() {
+            warnings.extend(limits::discard(&mut host_config));
+        }
         let id = new_id()?;
         if config.hostname.is_empty() {
             id[..12].clone_into(&mut config.hostname);
@@ -256,7 +259,7 @@ fn check(config: &Config, host: &HostConfig) -> Result<Vec<String>> {
     if !config.stop_signal.is_empty() && super::signal::parse(&config.stop_signal).is_none() {
         return Err(invalid(format!("invalid signal: {}", config.stop_signal)));
     }
-    check_limits(host)?;
+    limits::check(host)?;
     check_restart(host)?;
     let network = Connection::of(host, &program_directories()).map_err(invalid)?;
     let mut warnings = Vec::new();
@@ -288,39 +291,6 @@ pub(crate) fn check_restart(host: &HostConfig) -> Result<()> {
     }
     if host.auto_remove && policy.name != "no" {
         return Err(invalid("can't create 'AutoRemove' container with restart policy".into()));
-    }
-    Ok(())
-}
-
-/// Checks the limits.
-pub(crate) fn check_limits(host: &HostConfig) -> Result<()> {
-    let invalid = |text: &str| Err(ContainerError::Invalid(text.into()));
-    if host.memory < 0 || (host.memory > 0 && host.memory < 6 << 20) {
-        return invalid("Minimum memory limit allowed is 6MB");
-    }
-    if host.memory > 0 && host.memory_swap > 0 && host.memory_swap < host.memory {
-        return invalid("Minimum memoryswap limit should be larger than memory limit, see usage");
-    }
-    if host.memory == 0 && host.memory_swap > 0 {
-        return invalid("You should always set the Memory limit when using Memoryswap limit, see usage");
-    }
-    if host.nano_cpus < 0 {
-        return invalid("NanoCPUs cannot be negative");
-    }
-    let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as i64);
-    if host.nano_cpus > cpus * 1_000_000_000 {
-        return Err(ContainerError::Invalid(format!(
-            "range of CPUs is from 0.01 to {cpus}.00, as there are only {cpus} CPUs available"
-        )));
-    }
-    if host.nano_cpus > 0 && (host.cpu_period > 0 || host.cpu_quota > 0) {
-        return invalid("Conflicting options: Nano CPUs and CPU Period cannot both be set");
-    }
-    if host.shm_size < 0 {
-        return invalid("SHM size can not be less than 0");
-    }
-    if host.oom_score_adj < -1000 || host.oom_score_adj > 1000 {
-        return invalid("Invalid value, range for oom score adj is [-1000, 1000]");
     }
     Ok(())
 }

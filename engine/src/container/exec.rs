@@ -14,7 +14,7 @@ use super::record::{Directory, replace};
 use super::run_directory::{RunDirectory, make, shim_lives};
 use super::shim::Task;
 use super::shim::runtime::{Order, Runtime, Started};
-use super::shim::start::{create_failed, runner, who};
+use super::shim::start::{create_failed, own_mounts, runner, who};
 use crate::sys::beneath;
 
 /// The API's request to make one.
@@ -165,6 +165,9 @@ pub(crate) fn start_in_shim(task: &Task, run: &RunDirectory, id: &str) -> std::r
     let mut host = directory.host_config().map_err(|error| error.to_string())?;
     let process = run.process().ok_or_else(|| format!("container {} is not running", task.id))?;
     let runtime = Runtime::named(&host.runtime)?;
+    if task.rootless {
+        own_mounts(task, &here.join("root"))?;
+    }
     let root =
         File::open(format!("/proc/{}/root", process.pid)).map_err(|error| format!("container's root: {error}"))?;
     let named = if exec.config.user.is_empty() { &record.config.user } else { &exec.config.user };

@@ -8,7 +8,7 @@ use super::exec::{Exec, ExecConfig};
 use super::protocol::Hello;
 use super::record::{Directory, Record};
 use super::run_directory::RunDirectory;
-use super::{Containers, cgroup, events, exec, lookup, remove, signal};
+use super::{Containers, cgroup, events, exec, limits, lookup, remove, signal};
 
 /// Seconds between the stop signal and SIGKILL where nothing is said.
 const STOP_TIMEOUT: i64 = 10;
@@ -148,6 +148,13 @@ impl Containers {
         let record = self.running(name)?;
         if record.state.paused {
             return Err(ContainerError::Conflict(format!("container {} is already paused", record.id)));
+        }
+        if self.rootless {
+            return Err(ContainerError::Conflict(format!(
+                "cannot pause container {}: {}",
+                record.id,
+                limits::NO_GROUPS
+            )));
         }
         let directory = Directory::of(&self.root, &record.id);
         let groups = cgroup::Groups::of(&record.id, &directory.host_config()?);

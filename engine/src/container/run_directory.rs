@@ -16,9 +16,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use super::error::{Doing, Result};
+use crate::sys::process::ProcessId;
 
 /// What the lock is called before it is held.
 const NEW_LOCK: &str = "new-lock";
@@ -29,15 +28,6 @@ pub(crate) const NETWORK: &str = "net";
 /// The runtime directory of one container.
 #[derive(Clone, Debug)]
 pub(crate) struct RunDirectory(PathBuf);
-
-/// Which process something is: the start time tells it from a later one with the same number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ProcessId {
-    /// Process ID.
-    pub(crate) pid: i32,
-    /// Start in clock ticks since the machine's (field 22 of `/proc/<pid>/stat`).
-    pub(crate) start: u64,
-}
 
 impl RunDirectory {
     /// That of container `id` in the data root `root`.
@@ -125,40 +115,4 @@ pub(crate) fn make(path: &Path) -> Result<()> {
 pub(crate) fn shim_lives(here: &Path) -> bool {
     let Ok(lock) = File::options().append(true).open(here.join("lock")) else { return false };
     matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
-}
-
-impl ProcessId {
-    /// That of a living process.
-    pub(crate) fn of(pid: i32) -> Option<Self> {
-        Some(Self { pid, start: start_of(pid)? })
-    }
-
-    /// Whether that very process lives.
-    pub(crate) fn lives(self) -> bool {
-        start_of(self.pid) == Some(self.start)
-    }
-}
-
-/// Start time of a process that is no zombie.
-fn start_of(pid: i32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name is in parentheses and may hold anything, also parentheses.
-    let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
-    if matches!(fields.next()?, "Z" | "X") {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn processes_are_told_apart() {
-        let own = ProcessId::of(std::process::id() as i32).expect("this process");
-        assert!(own.lives());
-        assert!(!ProcessId { start: own.start + 1, ..own }.lives());
-        assert_eq!(ProcessId::of(i32::MAX), None);
-    }
 }

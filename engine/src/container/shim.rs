@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{ContainerError, Doing, Result};
 use super::run_directory::RunDirectory;
+use crate::root::namespace;
 use crate::sys::program::{self, Fork};
 use notices::Notices;
 use outcrop_layers::watch::NOTICES;
@@ -102,6 +103,10 @@ fn run(task: &Task) -> Result<()> {
     let Some(_lock) = own(&here)? else {
         return greet(Greeting::Busy);
     };
+    if task.rootless {
+        // The process that starts this one may end at once: then it is this one that keeps the namespace for others to join.
+        namespace::register(&task.root).map_err(|error| ContainerError::Start(error.to_string()))?;
+    }
     let listener = listen(&here.join("attach.sock"))?;
     let mut pump = Pump::new(listener);
     if task.exec.is_none() {

@@ -7,21 +7,18 @@ use serde_json::{Map, Value, json};
 use super::cgroup::Groups;
 use super::error::{ContainerError, Result};
 use super::record::{Directory, Record};
-use super::{Containers, state};
+use super::{Containers, processes, state};
 
 /// Nanoseconds of one clock tick: the kernel tells user space 100 a second on every architecture it has.
-const TICK: u64 = 10_000_000;
+pub(crate) const TICK: u64 = 10_000_000;
 
 impl Containers {
     /// Process IDs on the host of all processes in a running container.
     pub fn processes(&self, name: &str) -> Result<Vec<i32>> {
         let record = self.running(name)?;
         let groups = Groups::of(&record.id, &Directory::of(self.root(), &record.id).host_config()?);
-        let mut all = groups.processes();
-        if all.is_empty() {
-            all.push(record.state.pid);
-        }
-        Ok(all)
+        let all = groups.processes();
+        Ok(if all.is_empty() { processes::beside(record.state.pid) } else { all })
     }
 
     /// `GET /containers/{id}/top`: the host's `ps` with `arguments` (`-ef` where empty), the container's processes of it.
@@ -70,10 +67,15 @@ impl Containers {
             "pids_stats": {}, "blkio_stats": {}, "memory_stats": {}, "cpu_stats": {}, "precpu_stats": {},
         });
         if record.state.running && record.state.pid != 0 {
-            stats["cpu_stats"] = cpu(&groups);
-            stats["memory_stats"] = memory(&groups);
-            stats["pids_stats"] = pids(&groups);
-            stats["blkio_stats"] = blkio(&groups);
+            if self.rootless() {
+                let (cpu, memory, pids) = processes::used(&processes::beside(record.state.pid));
+                (stats["cpu_stats"], stats["memory_stats"], stats["pids_stats"]) = (cpu, memory, pids);
+            } else {
+                stats["cpu_stats"] = cpu(&groups);
+                stats["memory_stats"] = memory(&groups);
+                stats["pids_stats"] = pids(&groups);
+                stats["blkio_stats"] = blkio(&groups);
+            }
             if host.network_mode != "host" {
                 stats["networks"] = networks(&record);
             }
@@ -109,7 +111,7 @@ fn cpu(groups: &Groups) -> Value {
     json!({
         "cpu_usage": { "total_usage": total, "usage_in_usermode": user, "usage_in_kernelmode": kernel },
         "system_cpu_usage": system_cpu(),
-        "online_cpus": std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        "online_cpus": cpus(),
         "throttling_data": {
             "periods": of("nr_periods"), "throttled_periods": of("nr_throttled"),
             "throttled_time": if groups.unified() { of("throttled_usec") * 1000 } else { of("throttled_time") },
@@ -118,15 +120,25 @@ fn cpu(groups: &Groups) -> Value {
 }
 
 /// Nanoseconds that all CPUs of the host have spent, idle or not.
-fn system_cpu() -> u64 {
+pub(crate) fn system_cpu() -> u64 {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = stat.lines().next().unwrap_or_default();
     line.split_whitespace().skip(1).take(7).filter_map(|word| word.parse::<u64>().ok()).sum::<u64>() * TICK
 }
 
-fn memory(groups: &Groups) -> Value {
+/// How many CPUs there are for this process.
+pub(crate) fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// The host's memory in bytes.
+pub(crate) fn host_memory() -> u64 {
     let all = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let host = all.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024;
+    all.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+fn memory(groups: &Groups) -> Value {
+    let host = host_memory();
     let (usage, limit, most) = if groups.unified() {
         ("memory.current", "memory.max", "memory.peak")
     } else {

@@ -3,18 +3,18 @@
 use std::fs;
 
 use super::cgroup::Groups;
-use super::create::{check_limits, check_restart};
+use super::create::check_restart;
 use super::error::{ContainerError, Doing, Result};
 use super::host_config::HostConfig;
 use super::record::Directory;
-use super::{Containers, events};
+use super::{Containers, events, limits};
 
 impl Containers {
-    /// Changes limits and restart policy: what is zero or empty in `change` stays as it is.
+    /// Changes limits and restart policy: what is zero or empty in `change` stays as it is. Gives what the user should know.
     ///
     /// # Errors
     /// A limit that cannot be; the kernel's refusal of a running container's, after which nothing is changed on disk.
-    pub fn update(&self, name: &str, change: &HostConfig) -> Result<()> {
+    pub fn update(&self, name: &str, change: &HostConfig) -> Result<Vec<String>> {
         let record = self.record(name)?;
         if record.state.removal_in_progress || record.state.dead {
             let text = "Container is marked for removal and cannot be \"update\".";
@@ -23,14 +23,15 @@ impl Containers {
         let directory = Directory::of(self.root(), &record.id);
         let lock = directory.lock()?;
         let old = directory.host_config()?;
-        let new = merged(&old, change)?;
-        if record.state.running {
+        let mut new = merged(&old, change)?;
+        let discarded = if self.rootless() { limits::discard(&mut new) } else { None };
+        if record.state.running && !self.rootless() {
             apply(&Groups::of(&record.id, &new), &old, &new)?;
         }
         directory.write_host_config(&new)?;
         drop(lock);
         events::note(self.root(), "update", &record, &[]);
-        Ok(())
+        Ok(discarded.into_iter().collect())
     }
 }
 
@@ -76,7 +77,7 @@ fn merged(old: &HostConfig, change: &HostConfig) -> Result<HostConfig> {
         }
         new.restart_policy = change.restart_policy.clone();
     }
-    check_limits(&new)?;
+    limits::check(&new)?;
     check_restart(&new)?;
     Ok(new)
 }

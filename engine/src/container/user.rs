@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::sys::userns;
+
 /// Who a process is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct User {
@@ -14,6 +16,26 @@ pub(crate) struct User {
     pub(crate) groups: Vec<u32>,
     /// Home directory by /etc/passwd, else `/`.
     pub(crate) home: String,
+}
+
+impl User {
+    /// Fits it to a user namespace with these maps of IDs: leaves out groups that are not there, or all of them where a process may not
+    /// have several (`user_namespaces(7)`, `setgroups`).
+    ///
+    /// # Errors
+    /// The text for the user when its own IDs are not there.
+    pub(crate) fn fit(&mut self, users: &str, groups: &str, may_set_groups: bool) -> Result<(), String> {
+        for (id, map, what, file) in [(self.uid, users, "user", "subuid"), (self.gid, groups, "group", "subgid")] {
+            if !userns::has_id(map, id) {
+                return Err(format!(
+                    "{what} ID {id} cannot be had without root: /etc/{file} gives this user no such ID, or newuidmap (package \
+                     uidmap) is missing; use another --user, or run as root"
+                ));
+            }
+        }
+        self.groups.retain(|&id| may_set_groups && userns::has_id(groups, id));
+        Ok(())
+    }
 }
 
 struct Account<'a> {
@@ -158,6 +180,20 @@ mod tests {
         assert_eq!(of("0:nope", &[]), Err("unable to find group nope: no matching entries in group file".into()));
         assert!(of("4294967295", &[]).is_err());
         assert!(of("99999999999", &[]).is_err());
+    }
+
+    #[test]
+    fn without_root_there_are_only_mapped_ids() {
+        let user = |name: &str| resolve(name, &["wheel".into(), "99999".into()], PASSWD, GROUP).expect("a user");
+        let (ranges, single) = ("0 1000 1\n1 100000 65536\n", "0 1000 1\n");
+        let mut alice = user("alice");
+        assert_eq!(alice.fit(ranges, ranges, true), Ok(()));
+        assert_eq!(alice.groups, [1000, 10, 50]);
+        let refused = user("alice").fit(single, single, false).expect_err("is not mapped");
+        assert!(refused.starts_with("user ID 1000 cannot be had without root: /etc/subuid"), "{refused}");
+        let mut root = user("");
+        assert_eq!(root.fit(single, single, false), Ok(()));
+        assert!(root.groups.is_empty());
     }
 
     #[test]

@@ -8,13 +8,14 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::BorrowedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::mount::MountPropagationFlags;
 use rustix::process::{Pid, WaitOptions};
-use rustix::thread::UnshareFlags;
+use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 /// What the caller knows of the user, since nothing here reads the environment.
 #[derive(Clone, Copy, Debug)]
@@ -85,11 +86,7 @@ pub enum UserNamespaceError {
 /// # Errors
 /// All of [`UserNamespaceError`]; after `Setup` the process may be in a namespace that is of no use, and should end.
 pub fn enter(request: &Request<'_>) -> Result<Entered, UserNamespaceError> {
-    let setup = |doing: &'static str| move |source: io::Error| UserNamespaceError::Setup { doing, source };
-    let threads = fs::read_dir("/proc/self/task").map_err(setup("count threads"))?.count();
-    if threads != 1 {
-        return Err(UserNamespaceError::Threads { threads });
-    }
+    one_thread()?;
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let plan = Plan::new(request, uid, gid);
     let helper = match &plan {
@@ -112,6 +109,70 @@ pub fn enter(request: &Request<'_>) -> Result<Entered, UserNamespaceError> {
     let flags = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", flags).map_err(|e| setup("keep mounts from the outside")(e.into()))?;
     Ok(Entered { mapping })
+}
+
+/// Moves this process into the user namespace `namespace`, which this user has made, and into a mount namespace of its own in it.
+///
+/// As [`enter`]: before any thread is started, and with no way back.
+///
+/// # Errors
+/// `Refused` when it cannot be joined; nothing has changed then. The others as of [`enter`].
+pub fn join(namespace: BorrowedFd<'_>) -> Result<Entered, UserNamespaceError> {
+    one_thread()?;
+    rustix::thread::move_into_link_name_space(namespace, Some(LinkNameSpaceType::User))
+        .map_err(|e| UserNamespaceError::Refused(e.into()))?;
+    super::program::own_mounts().map_err(setup("make a mount namespace"))?;
+    let (users, groups) = maps().map_err(setup("read the maps of IDs"))?;
+    let (users, groups) = (mapped(&users).saturating_sub(1), mapped(&groups).saturating_sub(1));
+    let mapping = if users == 0 {
+        Mapping::Single { why: "the process that made the namespace had no more".into() }
+    } else {
+        Mapping::Ranges { users, groups }
+    };
+    Ok(Entered { mapping })
+}
+
+/// Whether this process is in the machine's first user namespace, where IDs mean what they mean to the machine.
+pub fn is_initial() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+/// The user and the group IDs that there are: the text of `/proc/self/uid_map` and `gid_map`.
+pub fn maps() -> io::Result<(String, String)> {
+    Ok((fs::read_to_string("/proc/self/uid_map")?, fs::read_to_string("/proc/self/gid_map")?))
+}
+
+/// Whether `setgroups(2)` is allowed: it is not where a user mapped only their own ID.
+pub fn may_set_groups() -> bool {
+    fs::read_to_string("/proc/self/setgroups").map_or(true, |text| text.trim() != "deny")
+}
+
+/// Whether ID `id` is there, by one of [`maps`].
+pub fn has_id(map: &str, id: u32) -> bool {
+    extents(map).any(|(first, count)| id >= first && id - first < count)
+}
+
+/// How many IDs a map has.
+fn mapped(map: &str) -> u32 {
+    extents(map).fold(0, |sum, (_, count)| sum.saturating_add(count))
+}
+
+/// First ID inside and number of IDs of each line (`user_namespaces(7)`).
+fn extents(map: &str) -> impl Iterator<Item = (u32, u32)> {
+    map.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace();
+        Some((fields.next()?.parse().ok()?, fields.nth(1)?.parse().ok()?))
+    })
+}
+
+fn one_thread() -> Result<(), UserNamespaceError> {
+    let threads = fs::read_dir("/proc/self/task").map_err(setup("count threads"))?.count();
+    if threads == 1 { Ok(()) } else { Err(UserNamespaceError::Threads { threads }) }
+}
+
+fn setup(doing: &'static str) -> impl Fn(io::Error) -> UserNamespaceError {
+    move |source| UserNamespaceError::Setup { doing, source }
 }
 
 /// The mapping by `newuidmap` and `newgidmap`.
@@ -307,6 +368,14 @@ mod tests {
         assert_eq!(ranges(table, None, 7), []);
         let expected = ["0", "1000", "1", "1", "100000", "65536", "65537", "300000", "10"];
         assert_eq!(arguments(1000, &found), expected);
+    }
+
+    #[test]
+    fn ids_of_a_map() {
+        let map = "         0       1000          1\n         1     100000      65536\n";
+        assert_eq!(mapped(map), 65537);
+        assert!(has_id(map, 0) && has_id(map, 65536) && !has_id(map, 65537));
+        assert!(!has_id("", 0) && !has_id("0 1000 1", 1));
     }
 
     #[test]

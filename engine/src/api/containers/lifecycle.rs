@@ -81,8 +81,8 @@ pub(super) async fn update(
 ) -> Result<Response, ApiError> {
     let body = body.map_err(|error| ApiError::new(error.status(), error.body_text()))?;
     let change = HostConfig::parse(&body)?;
-    api.change(move |containers| containers.update(&id, &change)).await?;
-    super::super::json(&serde_json::json!({ "Warnings": null }))
+    let warnings = api.change(move |containers| containers.update(&id, &change)).await?;
+    super::super::json(&serde_json::json!({ "Warnings": if warnings.is_empty() { None } else { Some(warnings) } }))
 }
 
 /// Rows and columns of a terminal, `h` and `w`.

@@ -20,11 +20,12 @@ use crate::container::namespace::{Namespace, Namespaces};
 use crate::container::network::{self, Connected, Connection};
 use crate::container::port::{self, Published};
 use crate::container::record::{Directory, Record, replace};
-use crate::container::run_directory::{NETWORK, ProcessId, RunDirectory};
+use crate::container::run_directory::{NETWORK, RunDirectory, make};
 use crate::container::{cgroup, seccomp, state, target, user};
 use crate::driver::Driver;
 use crate::driver::overlay2::Overlay2;
-use crate::sys::{beneath, node, program};
+use crate::sys::process::ProcessId;
+use crate::sys::{beneath, node, private_root, program, userns};
 
 /// Largest /etc/passwd or /etc/group that is read, in bytes.
 const LARGEST: u64 = 8 << 20;
@@ -187,8 +188,9 @@ impl<'a> Container<'a> {
         if !self.own_mounts {
             self.sources = Sources::attach(&self.task.root, record)?;
         }
-        if !self.own_mounts && !shared {
-            program::own_mounts().map_err(|error| format!("cannot make a mount namespace: {error}"))?;
+        // What an ordinary user shares reaches nobody: the mounts are this process's own anyway.
+        if !self.own_mounts && (!shared || self.task.rootless) {
+            own_mounts(self.task, &self.run.file("root"))?;
             self.own_mounts = true;
         }
         match fs::create_dir(&self.rootfs) {
@@ -330,6 +332,18 @@ impl<'a> Container<'a> {
     }
 }
 
+/// Gives this process mounts of its own. Without root also a root of its own, made at `place`, in which no control groups are mounted:
+/// an ordinary user has none, and the runtime would fail to make some wherever it finds their mounts.
+pub(crate) fn own_mounts(task: &Task, place: &Path) -> Result<(), String> {
+    program::own_mounts().map_err(|error| format!("cannot make a mount namespace: {error}"))?;
+    if !task.rootless {
+        return Ok(());
+    }
+    make(place).map_err(|error| error.to_string())?;
+    private_root::enter(place, Path::new(cgroup::MOUNTED)).map_err(|error| format!("cannot make a root: {error}"))?;
+    fs::remove_dir(place).map_err(|error| format!("{}: {error}", place.display()))
+}
+
 /// What happens inside just before a program with `rights` runs as `uid`.
 pub(crate) fn runner(rights: &Rights, uid: u32) -> Runner {
     let bounding = capability::bits(rights.capabilities.iter().copied());
@@ -369,7 +383,10 @@ pub(crate) fn who(root: impl AsFd, name: &str, groups: &[String]) -> Result<user
         }
         Ok(String::from_utf8_lossy(&text).into_owned())
     };
-    user::resolve(name, groups, &read("etc/passwd")?, &read("etc/group")?)
+    let mut user = user::resolve(name, groups, &read("etc/passwd")?, &read("etc/group")?)?;
+    let (users, groups) = userns::maps().map_err(|error| format!("cannot read which IDs there are: {error}"))?;
+    user.fit(&users, &groups, userns::may_set_groups())?;
+    Ok(user)
 }
 
 /// Makes the working directory where it is missing, resolved inside the container.
