@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use layout::Layout;
 use lock::{Asked, Changing, Presence};
+use namespace::NamespaceError;
 use transaction::Transaction;
 use tried::Tried;
 
@@ -76,7 +77,7 @@ pub enum OpenError {
     },
     /// Its processes are in another user namespace.
     #[error(transparent)]
-    Namespace(#[from] namespace::NamespaceError),
+    Namespace(#[from] NamespaceError),
     /// A system call failed.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
@@ -121,7 +122,11 @@ impl Root {
         let mut root = Self { layout, access, rootless: options.rootless, tried: None, presence };
         if root.access == Access::ReadWrite {
             root.prepare()?;
-            namespace::register(&path)?;
+            match namespace::register(&path) {
+                // On a full disk containers can still be looked at and removed.
+                Err(NamespaceError::Io { source, .. }) if is_full(&source) => {}
+                registered => registered?,
+            }
             root.try_out()?;
             root.keep_reserve();
         }

@@ -20,7 +20,7 @@ fn a_wrong_command_line_ends_with_125() {
         assert_eq!((code, printed.as_str()), (125, ""), "{line:?}: {said}");
         assert!(!said.is_empty());
     }
-    assert!(!outcrop.root().exists(), "nothing was opened for it");
+    assert!(!outcrop.root().join("image").exists(), "nothing was opened for it");
     for command in ["run", "create", "cp", "volume create", "container prune"] {
         let help = outcrop.ok(command.split(' ').chain(["--help"]));
         assert!(help.contains("Usage: outcrop") && help.contains("Examples:"), "{command}: {help}");

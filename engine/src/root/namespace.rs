@@ -2,19 +2,19 @@
 //!
 //! A process can look into a container, or run something in it, only from the user namespace that the container's own belong to. So
 //! `outcrop/namespace.json` lists the processes that are in it, commands as well as shims, each with its start time; whoever comes
-//! joins the namespace of one that still lives, and makes a new one when none does. All of that happens under `outcrop/lock`. A
-//! root that is just being made has no list yet; of two that made it at once, with a namespace each, the second is refused.
+//! joins the namespace of one that still lives, and makes a new one when none does. All of that happens under `outcrop/lock`; where
+//! there is no root yet, its directory is made for that.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::files;
 use super::layout::Layout;
 use super::lock::Changing;
+use super::{OpenError, files};
 use crate::sys::process::ProcessId;
 use crate::sys::userns::{self, Entered, Request, UserNamespaceError};
 
@@ -49,14 +49,20 @@ pub enum NamespaceError {
 }
 
 /// Moves this process into the user namespace of the data root `root`, or into a new one when nobody is in it, and into a mount
-/// namespace of its own. Must be called before any thread is started; there is no way back.
+/// namespace of its own. Makes the directory of a root that is not there yet. Must be called before any thread is started; there is no
+/// way back.
 ///
 /// # Errors
 /// As [`userns::enter`].
 pub fn enter(root: &Path, request: &Request<'_>) -> Result<Entered, UserNamespaceError> {
-    let list = List::of(root);
-    // Where there is none yet, or only for reading, no container can be.
-    let Ok(_lock) = list.lock() else { return userns::enter(request) };
+    // What cannot be a root, or only for reading, has no containers; opening it tells why.
+    let made = super::locate(&crate::OpenOptions::new(root)).and_then(|root| {
+        let list = List::of(&root);
+        super::make_own(&list.layout)?;
+        let lock = list.lock().map_err(OpenError::io("lock", &list.layout.lock()))?;
+        Ok((list, lock))
+    });
+    let Ok((list, _lock)) = made else { return userns::enter(request) };
     for process in list.read() {
         match namespace(process).map(|namespace| userns::join(namespace.as_fd())) {
             Some(Ok(entered)) => {
@@ -112,7 +118,7 @@ impl List {
         Self { path: layout.own().join("namespace.json"), layout }
     }
 
-    /// Waits for the lock; there is none where there is no root.
+    /// Waits for the lock.
     fn lock(&self) -> io::Result<Changing> {
         Changing::wait(&self.layout.lock())
     }
@@ -123,17 +129,19 @@ impl List {
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
-    /// Adds this process, and leaves out those that have ended.
+    /// Adds this process where it is not in it, and leaves out those that have ended. Nothing of it has to last over a power cut.
     fn add(&self) -> io::Result<()> {
-        let mut all = self.read();
-        all.retain(|process| process.lives());
         let own = ProcessId::own().ok_or_else(|| io::Error::other("/proc does not show this process"))?;
-        if !all.contains(&own) {
-            all.push(own);
+        let mut all = self.read();
+        if all.contains(&own) {
+            return Ok(());
         }
+        all.retain(|process| process.lives());
+        all.push(own);
         let staged = self.path.with_extension("new");
         let _ = fs::remove_file(&staged);
-        files::write_new(&staged, &serde_json::to_vec(&all)?, 0o600)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged)?;
+        file.write_all(&serde_json::to_vec(&all)?)?;
         fs::rename(&staged, &self.path)
     }
 }
