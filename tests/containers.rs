@@ -13,6 +13,7 @@ use std::process::Output;
 
 use crate::outcrop::{Outcrop, feed};
 use crate::rootfs;
+use crate::user::User;
 
 /// A data root with the image `base:1`; its containers are removed when it is dropped.
 pub(crate) struct Machine {
@@ -21,7 +22,15 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new() -> Self {
-        let outcrop = Outcrop::new();
+        Self::with(Outcrop::new())
+    }
+
+    /// One whose commands are all run by an ordinary user.
+    pub(crate) fn of(user: User) -> Self {
+        Self::with(Outcrop::of(user))
+    }
+
+    fn with(outcrop: Outcrop) -> Self {
         outcrop.feed(["import", "--change", "CMD [\"sh\"]", "-", "base:1"], &rootfs::busybox());
         Self { outcrop }
     }

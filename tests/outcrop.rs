@@ -5,10 +5,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use crate::user::User;
+
 /// A data root in a temporary directory, and the program to run on it.
 pub(crate) struct Outcrop {
     directory: tempfile::TempDir,
     root: PathBuf,
+    user: Option<User>,
 }
 
 impl Outcrop {
@@ -16,12 +19,20 @@ impl Outcrop {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().expect("temporary directory");
         let root = directory.path().join("root");
-        Self { directory, root }
+        Self { directory, root, user: None }
     }
 
     /// Uses an existing root, which is kept.
     pub(crate) fn on(root: &Path) -> Self {
-        Self { directory: tempfile::tempdir().expect("temporary directory"), root: root.to_owned() }
+        Self { directory: tempfile::tempdir().expect("temporary directory"), root: root.to_owned(), user: None }
+    }
+
+    /// As [`Outcrop::new`], with all commands run by an ordinary user.
+    pub(crate) fn of(user: User) -> Self {
+        let mut outcrop = Self::new();
+        user.settle(outcrop.directory.path());
+        outcrop.user = Some(user);
+        outcrop
     }
 
     /// The data root.
@@ -36,7 +47,10 @@ impl Outcrop {
 
     /// The program with `--root` and nothing of the caller's Docker settings.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(program());
+        let mut command = match self.user {
+            None => Command::new(program()),
+            Some(user) => user.command(self.directory.path(), &program()),
+        };
         command.arg("--root").arg(&self.root).args(arguments);
         for name in ["DOCKER_HOST", "DOCKER_CONTEXT", "OUTCROP_ROOT"] {
             command.env_remove(name);
