@@ -28,6 +28,7 @@ mod mounting;
 mod names;
 mod namespace;
 mod network;
+mod pasta;
 mod port;
 mod processes;
 pub(crate) mod protocol;
@@ -104,6 +105,10 @@ impl Containers {
     /// Whether this process has the rights of an ordinary user.
     pub fn rootless(&self) -> bool {
         self.rootless
+    }
+
+    fn program(&self) -> &Path {
+        &self.program
     }
 
     fn task(&self, id: &str) -> shim::Task {

@@ -15,11 +15,11 @@ use super::exec::new_id;
 use super::host_config::HostConfig;
 use super::layers::Layers;
 use super::mounting::NewMounts;
-use super::network::{Connection, NO_PASTA, program_directories};
+use super::network::{Connection, HOST_INSTEAD, NO_PASTA};
 use super::record::{Directory, Record};
 use super::run_directory::{RunDirectory, make};
 use super::shim::runtime::Runtime;
-use super::{Containers, events, limits, log_file, lookup, names};
+use super::{Containers, events, limits, log_file, lookup, names, pasta};
 use crate::driver::Driver;
 use crate::driver::overlay2::Overlay2;
 
@@ -96,6 +96,7 @@ impl Containers {
         config.inherit(&image.config);
         host_config.complete();
         let mut warnings = check(&config, &host_config)?;
+        warnings.extend(self.check_network(&host_config)?);
         if self.rootless() {
             warnings.extend(limits::discard(&mut host_config));
         }
@@ -121,6 +122,25 @@ impl Containers {
         }
         events::note(self.root(), "create", &record, &[]);
         Ok(Created { id, warnings })
+    }
+
+    /// Checks the network, and says what the user should know of it.
+    fn check_network(&self, host: &HostConfig) -> Result<Vec<String>> {
+        let wanted = Connection::wants_pasta(host);
+        let pasta = if wanted { pasta::working(self.root(), self.program()) } else { Ok(None) };
+        let (pasta, problem) = match pasta {
+            Ok(pasta) => (pasta, NO_PASTA.to_owned()),
+            Err(why) => (None, why),
+        };
+        let network = Connection::of(host, pasta).map_err(ContainerError::Invalid)?;
+        let mut warnings = Vec::new();
+        if network.is_second_choice(host) {
+            warnings.push(format!("{problem}: {HOST_INSTEAD}"));
+            if host.port_bindings.iter().flatten().next().is_some() {
+                warnings.push("Published ports are discarded when using host network mode".into());
+            }
+        }
+        Ok(warnings)
     }
 
     /// Makes it visible: layers first, the container's directory last.
@@ -261,15 +281,7 @@ fn check(config: &Config, host: &HostConfig) -> Result<Vec<String>> {
     }
     limits::check(host)?;
     check_restart(host)?;
-    let network = Connection::of(host, &program_directories()).map_err(invalid)?;
-    let mut warnings = Vec::new();
-    if network.is_second_choice(host) {
-        warnings.push(NO_PASTA.to_owned());
-        if host.port_bindings.iter().flatten().next().is_some() {
-            warnings.push("Published ports are discarded when using host network mode".into());
-        }
-    }
-    Ok(warnings)
+    Ok(Vec::new())
 }
 
 /// Checks the restart policy.

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use super::client::{Attached, Message};
 use super::error::{ContainerError, Doing, Result};
 use super::exec::{Exec, ExecConfig};
+use super::network::Connection;
 use super::protocol::Hello;
 use super::record::{Directory, Record};
 use super::run_directory::RunDirectory;
-use super::{Containers, cgroup, events, exec, limits, lookup, remove, signal};
+use super::{Containers, cgroup, events, exec, limits, lookup, pasta, remove, signal};
 
 /// Seconds between the stop signal and SIGKILL where nothing is said.
 const STOP_TIMEOUT: i64 = 10;
@@ -49,6 +50,10 @@ impl Containers {
             record.has_been_manually_stopped = false;
             record.restart_count = 0;
         })?;
+        if Connection::wants_pasta(&Directory::of(&self.root, &record.id).host_config()?) {
+            // Whether it works here: the shim looks at what is found.
+            let _ = pasta::working(&self.root, &self.program);
+        }
         let hello = Hello { start: true, ..Hello::default() };
         let mut shim = Attached::open(&self.task(&record.id), &self.program, hello)?;
         started(&mut shim)

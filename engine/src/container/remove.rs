@@ -9,7 +9,7 @@ use super::host_config::HostConfig;
 use super::layers::Layers;
 use super::record::{Directory, Record};
 use super::run_directory::{NETWORK, RunDirectory, make};
-use super::{cgroup, events, lookup, network};
+use super::{cgroup, events, lookup, pasta};
 use crate::driver::Driver;
 use crate::driver::overlay2::Overlay2;
 use crate::volume::Volumes;
@@ -145,7 +145,7 @@ fn end_what_runs(root: &Path, id: &str, run: &RunDirectory, host: &HostConfig) {
     cgroup::Groups::of(id, host).end(run.process().map(|process| process.pid));
     let _ = fs::remove_dir_all(run.file(id));
     let _ = fs::remove_file(run.file("process.json"));
-    network::hide(&run.file(NETWORK));
+    pasta::hide(&run.file(NETWORK));
     if let Ok(layers) = Layers::of(root, id) {
         let driver = Overlay2::new(root, false);
         let merged = driver.diff_dir(&layers.mount).with_file_name("merged");

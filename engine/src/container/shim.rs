@@ -23,6 +23,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::{ContainerError, Doing, Result};
+use super::pasta;
 use super::run_directory::RunDirectory;
 use crate::root::namespace;
 use crate::sys::program::{self, Fork};
@@ -69,11 +70,15 @@ impl Greeting {
     }
 }
 
-/// Runs a shim when `arguments` (without the program's name) begin with [`ARGUMENT`]; gives its exit code, or nothing when
-/// this is no shim. To be called first of all, before any thread is started.
+/// Runs a shim when `arguments` (without the program's name) begin with [`ARGUMENT`], or another of the engine's helpers; gives its
+/// exit code, or nothing when this is none. To be called first of all, before any thread is started.
 pub fn main(arguments: &[OsString]) -> Option<u8> {
-    if arguments.first().is_none_or(|first| first != ARGUMENT) {
-        return None;
+    match arguments {
+        [first, program, directory] if first == pasta::TRIAL => {
+            return Some(pasta::trial(Path::new(program), Path::new(directory)));
+        }
+        [first, ..] if first == ARGUMENT => {}
+        _ => return None,
     }
     let task = arguments.get(1).and_then(|text| text.to_str()).and_then(|text| serde_json::from_str(text).ok());
     let Some(task) = task else { return Some(2) };

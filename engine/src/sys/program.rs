@@ -126,6 +126,13 @@ pub fn dies_with_this_thread(command: &mut std::process::Command) {
     }
 }
 
+/// Moves this process into a network namespace of its own, in which nothing is connected.
+#[expect(unsafe_code, reason = "unshare is unsafe for some flags, of which this is none")]
+pub fn own_network() -> io::Result<()> {
+    // SAFETY: gives this thread another view of the network; no descriptor or memory changes.
+    if unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Moves this process into a mount namespace of its own, which sees later mounts of the old one and shows it none.
 ///
 /// # Errors

@@ -17,7 +17,8 @@ use crate::container::host_config::HostConfig;
 use crate::container::log_file::LogFile;
 use crate::container::mounting::Sources;
 use crate::container::namespace::{Namespace, Namespaces};
-use crate::container::network::{self, Connected, Connection};
+use crate::container::network::{self, Connection};
+use crate::container::pasta::{self, Connected};
 use crate::container::port::{self, Published};
 use crate::container::record::{Directory, Record, replace};
 use crate::container::run_directory::{NETWORK, RunDirectory, make};
@@ -90,7 +91,7 @@ impl<'a> Container<'a> {
         if self.own_mounts {
             self.sources.stage(&self.task.root, self.run, &mut record)?;
         }
-        let network = Connection::of(&host, &network::program_directories())?;
+        let network = Connection::of(&host, pasta::usable(&self.task.root))?;
         let ports = port::choose(&network, &host, &record.config)?;
         let namespaces = self.namespaces(&host, &network)?;
         let record = self.write_files(record, &host, &network)?;
@@ -175,7 +176,12 @@ impl<'a> Container<'a> {
         }
         match network {
             Connection::Pasta(program) => {
-                network::connect(program, pid, &self.run.file(NETWORK), ports.unwrap_or_default()).map(Some)
+                let connected = pasta::connect(program, pid, &self.run.file(NETWORK), ports.unwrap_or_default());
+                connected.map(Some).map_err(|why| {
+                    // It is tried again then, without what this container wants of it.
+                    pasta::forget(&self.task.root);
+                    format!("cannot connect the container to the network: {why}; --network host or none need no pasta")
+                })
             }
             _ => Ok(None),
         }
