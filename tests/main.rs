@@ -11,6 +11,7 @@ mod hostile;
 mod interop;
 mod kill;
 mod live;
+mod network;
 mod outcrop;
 mod registry;
 mod rootfs;
