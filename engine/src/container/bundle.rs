@@ -44,6 +44,8 @@ pub(crate) struct Bundle<'a> {
     pub(crate) embedded: bool,
     /// Whether this process has a user namespace instead of the real root's rights.
     pub(crate) rootless: bool,
+    /// Whether that lets `/sys` be mounted for a new network.
+    pub(crate) other_sys: bool,
 }
 
 impl Rights {
@@ -192,16 +194,17 @@ impl Bundle<'_> {
             mount("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
             mount("/dev/pts", "devpts", "devpts", pts),
         ];
-        if self.rootless {
-            mounts.push(mount("/sys", "bind", "/sys", &["rbind", "nosuid", "noexec", "nodev", "ro"]));
+        if self.rootless && !(self.other_sys && self.namespaces.new_network()) {
+            // It is made of many mounts; not every other runtime knows the words for all of them.
+            let options: &[&str] = if self.embedded { &["rnosuid", "rnoexec", "rnodev", "rro"] } else { &[] };
+            let options = [&["rbind", "nosuid", "noexec", "nodev", "ro"], options].concat();
+            mounts.push(mount("/sys", "bind", "/sys", &options));
         } else {
             mounts.push(mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access]));
-            mounts.push(mount(
-                "/sys/fs/cgroup",
-                "cgroup",
-                "cgroup",
-                &["nosuid", "noexec", "nodev", "relatime", access],
-            ));
+        }
+        if !self.rootless {
+            let options = ["nosuid", "noexec", "nodev", "relatime", access];
+            mounts.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &options));
         }
         match &self.namespaces.ipc {
             super::namespace::Namespace::Host => {

@@ -73,6 +73,11 @@ impl Connection {
         matches!(host.network_mode.as_str(), "" | "default" | "bridge" | "private" | "pasta")
     }
 
+    /// Whether it is a namespace of the container's own.
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self, Self::None | Self::Pasta(_))
+    }
+
     /// Whether the user did not ask for the host's network and gets it.
     pub(crate) fn is_second_choice(&self, host: &HostConfig) -> bool {
         *self == Self::Host && host.network_mode != "host"

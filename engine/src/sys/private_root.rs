@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
+use rustix::process::{Pid, WaitOptions};
+
+use super::program::{self, Fork};
 
 /// What the new root has.
 enum Shown {
@@ -22,22 +25,63 @@ enum Shown {
     Link(PathBuf),
 }
 
-/// Gives this process a new root, in which the directory `hidden` is empty and can be written to. Needs a mount namespace of its
-/// own; `place` is an empty directory, which is empty again when this returns. The working directory is the root then.
+/// Gives this process a new root, in which the directory `hidden` is empty and can be written to. `sys`, of [`other_sys`], is
+/// what `/sys` is there, the machine's where there is none. Needs a mount namespace of its own; `place` is an empty directory,
+/// which is empty again when this returns. The working directory is the root then.
 ///
 /// # Errors
 /// Those of the kernel, with the path. The process is of no use then, and should end.
-pub fn enter(place: &Path, hidden: &Path) -> io::Result<()> {
+pub fn enter(place: &Path, hidden: &Path, sys: Option<OwnedFd>) -> io::Result<()> {
+    let covered = sys.is_some().then(|| place.join(hidden.strip_prefix("/").unwrap_or(hidden)));
     // All of it is opened before anything is mounted: `place` is itself below what is shown.
-    let shown = look(Path::new("/"), hidden)?;
-    rustix::mount::mount("tmpfs", place, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, c"mode=755")
-        .map_err(|error| with_path(&error.into(), place))?;
+    let mut shown = look(Path::new("/"), hidden)?;
+    if let Some(sys) = sys {
+        shown.retain(|(name, _)| name != "sys");
+        shown.push(("sys".into(), Shown::Mount(sys, true)));
+    }
+    tmpfs(place)?;
     show(place, shown)?;
+    covered.map_or(Ok(()), |hidden| tmpfs(&hidden))?;
     rustix::process::chdir(place)?;
     // The old root comes to lie over the new one, and is taken away from there (`pivot_root(2)`, notes).
     rustix::process::pivot_root(".", ".")?;
     rustix::mount::unmount(".", UnmountFlags::DETACH)?;
     Ok(rustix::process::chdir("/")?)
+}
+
+/// A `/sys` that shows a network namespace with nothing in it, and that lets others be mounted for namespaces made later: in a user
+/// namespace that takes one that is whole, which the machine's is not with a part hidden. Needs a mount namespace of its own;
+/// `place` is an empty directory, which is empty again when this returns.
+///
+/// # Errors
+/// Those of the kernel.
+pub fn other_sys(place: &Path) -> io::Result<OwnedFd> {
+    // Only who has made a network namespace may mount it, and there is no way back out of one.
+    let child = match program::fork()? {
+        Fork::Child => {
+            let mounted = program::own_network().and_then(|()| {
+                let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+                Ok(rustix::mount::mount("sysfs", place, "sysfs", flags, None)?)
+            });
+            program::exit(mounted.err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO)))
+        }
+        Fork::Parent(child) => child,
+    };
+    let ended = rustix::process::waitpid(Pid::from_raw(child), WaitOptions::empty())?;
+    match ended.and_then(|(_, status)| status.exit_status()) {
+        Some(0) => {}
+        Some(number) => return Err(io::Error::from_raw_os_error(number)),
+        None => return Err(io::Error::other("the mounting process was killed")),
+    }
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    let tree = rustix::mount::open_tree(CWD, place, flags);
+    rustix::mount::unmount(place, UnmountFlags::DETACH)?;
+    Ok(tree?)
+}
+
+fn tmpfs(place: &Path) -> io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    rustix::mount::mount("tmpfs", place, "tmpfs", flags, c"mode=755").map_err(|error| with_path(&error.into(), place))
 }
 
 fn look(directory: &Path, hidden: &Path) -> io::Result<Vec<(OsString, Shown)>> {

@@ -49,6 +49,8 @@ pub(super) struct Container<'a> {
     pub(super) rootfs: PathBuf,
     /// Whether this process has mounts of its own already.
     pub(super) own_mounts: bool,
+    /// Whether `/sys` is none that the machine has.
+    other_sys: bool,
     /// What its mounts show.
     pub(super) sources: Sources,
 }
@@ -58,7 +60,7 @@ impl<'a> Container<'a> {
     pub(super) fn new(task: &'a Task, run: &'a RunDirectory) -> Result<Self, String> {
         let directory = Directory::of(&task.root, &task.id);
         let rootfs = task.root.join("overlay2").join(mount_id(task)?).join("merged");
-        Ok(Self { task, run, directory, rootfs, own_mounts: false, sources: Sources::default() })
+        Ok(Self { task, run, directory, rootfs, own_mounts: false, other_sys: false, sources: Sources::default() })
     }
 
     /// The order that the runtime gets.
@@ -85,13 +87,13 @@ impl<'a> Container<'a> {
         let mut record = self.directory.record().map_err(|error| error.to_string())?;
         let host = self.directory.host_config().map_err(|error| error.to_string())?;
         let runtime = Runtime::named(&host.runtime)?;
-        self.mount(&record)?;
+        let network = Connection::of(&host, pasta::usable(&self.task.root))?;
+        self.mount(&record, network.is_new())?;
         let root = File::open(&self.rootfs).map_err(|error| format!("{}: {error}", self.rootfs.display()))?;
         Self::check_targets(&root, &record, &host)?;
         if self.own_mounts {
             self.sources.stage(&self.task.root, self.run, &mut record)?;
         }
-        let network = Connection::of(&host, pasta::usable(&self.task.root))?;
         let ports = port::choose(&network, &host, &record.config)?;
         let namespaces = self.namespaces(&host, &network)?;
         let record = self.write_files(record, &host, &network)?;
@@ -112,6 +114,7 @@ impl<'a> Container<'a> {
             rights: &rights,
             embedded: runtime == Runtime::Embedded,
             rootless: self.task.rootless,
+            other_sys: self.other_sys,
         };
         self.write_bundle(&bundle)?;
         let runner = Runner {
@@ -189,14 +192,14 @@ impl<'a> Container<'a> {
 
     /// Mounts the root file system where only this process and the container see it; where the container is to share its
     /// mounts with the host, where all see it.
-    fn mount(&mut self, record: &Record) -> Result<(), String> {
+    fn mount(&mut self, record: &Record, new_network: bool) -> Result<(), String> {
         let shared = record.mount_points.values().any(|point| point.propagation.ends_with("shared"));
         if !self.own_mounts {
             self.sources = Sources::attach(&self.task.root, record)?;
         }
         // What an ordinary user shares reaches nobody: the mounts are this process's own anyway.
         if !self.own_mounts && (!shared || self.task.rootless) {
-            own_mounts(self.task, &self.run.file("root"))?;
+            self.other_sys = own_mounts(self.task, &self.run.file("root"), new_network)?;
             self.own_mounts = true;
         }
         match fs::create_dir(&self.rootfs) {
@@ -339,15 +342,20 @@ impl<'a> Container<'a> {
 }
 
 /// Gives this process mounts of its own. Without root also a root of its own, made at `place`, in which no control groups are mounted:
-/// an ordinary user has none, and the runtime would fail to make some wherever it finds their mounts.
-pub(crate) fn own_mounts(task: &Task, place: &Path) -> Result<(), String> {
+/// an ordinary user has none, and the runtime would fail to make some wherever it finds their mounts. Tells whether it has another
+/// `/sys` than the machine's, which it gets for a new network where the kernel allows.
+pub(crate) fn own_mounts(task: &Task, place: &Path, new_network: bool) -> Result<bool, String> {
     program::own_mounts().map_err(|error| format!("cannot make a mount namespace: {error}"))?;
     if !task.rootless {
-        return Ok(());
+        return Ok(false);
     }
     make(place).map_err(|error| error.to_string())?;
-    private_root::enter(place, Path::new(cgroup::MOUNTED)).map_err(|error| format!("cannot make a root: {error}"))?;
-    fs::remove_dir(place).map_err(|error| format!("{}: {error}", place.display()))
+    let sys = if new_network { private_root::other_sys(place).ok() } else { None };
+    let other = sys.is_some();
+    private_root::enter(place, Path::new(cgroup::MOUNTED), sys)
+        .map_err(|error| format!("cannot make a root: {error}"))?;
+    fs::remove_dir(place).map_err(|error| format!("{}: {error}", place.display()))?;
+    Ok(other)
 }
 
 /// What happens inside just before a program with `rights` runs as `uid`.
