@@ -129,6 +129,60 @@ fn volumes_binds_and_terminals() {
 
 #[test]
 #[ignore = "needs root, busybox-static and newuidmap: run by .ci/run"]
+fn namespaces_and_devices() {
+    for user in USERS {
+        let machine = Machine::of(user);
+        let run = |options: &[&str], script: &str| {
+            machine.ok(&[&["run", "--rm"], options, &["base:1", "sh", "-c", script]].concat())
+        };
+        assert_eq!(run(&["--network", "none"], "ls /sys/class/net"), "lo\n", "no device of the host");
+        for network in ["none", "host"] {
+            let script = "ls -A /sys/fs/cgroup; grep -c cgroup /proc/self/mountinfo; grep sysfs /proc/self/mountinfo";
+            let shown = run(&["--network", network], script);
+            let mut lines = shown.lines();
+            assert_eq!(lines.next(), Some("0"), "{shown}");
+            assert!(lines.clone().count() > 0 && lines.all(|line| line.contains(" ro,nosuid,nodev,noexec")), "{shown}");
+        }
+        let own = format!("/proc/{}", std::process::id());
+        let script = format!("test -d {own} && echo seen");
+        assert_eq!(run(&["--network", "none", "--pid", "host"], &script), "seen\n");
+        let script = "echo x > /dev/nothing; echo x > /deep/nothing; test -c /dev/nothing && echo there";
+        let devices = ["--device", "/dev/null:/dev/nothing", "--device", "/dev/null:/deep/nothing"];
+        assert_eq!(run(&[&["--network", "none"], &devices[..]].concat(), script), "there\n");
+        let script =
+            "busybox mount -t tmpfs x /tmp && grep -c ' /tmp ' /proc/mounts; busybox mknod /tmp/sda b 8 0 || echo no";
+        assert_eq!(
+            run(&["--network", "none", "--privileged"], script),
+            "1\nno\n",
+            "root of nothing but what is its own"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs root, busybox-static, newuidmap and runc or crun: run by .ci/run"]
+fn other_runtimes_run_too() {
+    for user in USERS {
+        let machine = Machine::of(user);
+        for runtime in ["/usr/sbin/runc", "/usr/bin/runc", "/usr/bin/crun"] {
+            if !Path::new(runtime).exists() {
+                eprintln!("skipped: {runtime} is not installed");
+                continue;
+            }
+            let run = ["run", "--rm", "--network", "none", "--runtime", runtime, "base:1", "sh", "-c"];
+            let ran = machine
+                .ends(&[&run[..], &["ls /sys/class/net; grep -c Seccomp:.2 /proc/self/status; exit 6"]].concat());
+            assert_eq!(ran, (6, "lo\n1\n".into(), String::new()), "{runtime}");
+            machine.start("up", &["--runtime", runtime], "exec sleep 1000");
+            assert_eq!(machine.ends(&["exec", "up", "sh", "-c", "exit 4"]).0, 4, "{runtime}");
+            machine.ok(&["rm", "-f", "up"]);
+        }
+        nothing_left(&machine);
+    }
+}
+
+#[test]
+#[ignore = "needs root, busybox-static and newuidmap: run by .ci/run"]
 fn what_needs_control_groups_is_told() {
     for user in USERS {
         let machine = Machine::of(user);

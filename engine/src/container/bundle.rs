@@ -1,17 +1,22 @@
 //! The OCI bundle of a container: `config.json` for the embedded runtime, and the same for any other.
 
+mod device;
+mod resources;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::capability;
 use super::config::Config;
-use super::host_config::{DeviceMapping, HostConfig};
+use super::host_config::HostConfig;
+use super::namespace::{Namespace, Namespaces};
 use super::record::{MountPoint, Record};
 use super::seccomp::{self, Filter, Profile};
 use super::user::User;
-use super::{capability, namespace::Namespaces};
+use device::Device;
+use resources::{resources, rlimits};
 
 /// What a container's processes may do, worked out of its options.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +50,7 @@ pub(crate) struct Bundle<'a> {
     /// Whether this process has a user namespace instead of the real root's rights.
     pub(crate) rootless: bool,
     /// Whether that lets `/sys` be mounted for a new network.
-    pub(crate) other_sys: bool,
+    pub(crate) own_sys: bool,
 }
 
 impl Rights {
@@ -83,15 +88,20 @@ impl Bundle<'_> {
         let process = self.process(&record.path, &record.args, &record.config, record.config.tty)?;
         let mut linux = json!({
             "namespaces": self.namespaces.to_json(),
-            "cgroupsPath": cgroup_path(&record.id, host),
             "maskedPaths": host.masked_paths.clone().unwrap_or_default(),
             "readonlyPaths": self.readonly_paths(),
         });
-        let devices = self.devices()?;
+        let devices = Device::all(host, host.privileged && !self.rootless)?;
+        if self.embedded || !self.rootless {
+            // Other runtimes leave control groups alone that they cannot make, where they are not told which.
+            linux["cgroupsPath"] = cgroup_path(&record.id, host).into();
+        }
         if !self.rootless {
             linux["resources"] = resources(host, &devices)?;
         }
-        linux["devices"] = devices.iter().map(Device::to_json).collect();
+        if !self.rootless {
+            linux["devices"] = devices.iter().map(Device::to_json).collect();
+        }
         if let Some(propagation) = self.root_propagation() {
             linux["rootfsPropagation"] = propagation.into();
         }
@@ -106,7 +116,7 @@ impl Bundle<'_> {
             "ociVersion": "1.0.2",
             "process": process,
             "root": { "path": self.rootfs, "readonly": host.readonly_rootfs },
-            "mounts": self.mounts(),
+            "mounts": self.mounts(&devices),
             "linux": linux,
         });
         if self.namespaces.own_host_name() {
@@ -135,7 +145,7 @@ impl Bundle<'_> {
             "cwd": cwd,
             "oomScoreAdj": host.oom_score_adj,
         });
-        if self.rootless {
+        if self.rootless && host.oom_score_adj <= 0 {
             // Lowering the score needs a right that a user namespace does not give.
             process.as_object_mut().map(|members| members.remove("oomScoreAdj"));
         }
@@ -162,7 +172,7 @@ impl Bundle<'_> {
         Ok(process)
     }
 
-    fn mounts(&self) -> Vec<Value> {
+    fn mounts(&self, devices: &[Device]) -> Vec<Value> {
         let own: BTreeSet<&str> = self
             .record
             .mount_points
@@ -175,6 +185,10 @@ impl Bundle<'_> {
         let mut added: Vec<Value> = self.files().into_iter().filter(|m| !own.contains(destination(m))).collect();
         added.extend(self.record.mount_points.values().filter_map(|point| self.mount_point(point)));
         added.extend(self.host.tmpfs.iter().flatten().map(|(target, options)| tmpfs(target, options)));
+        if self.rootless {
+            // Nodes can only be made with root's rights, but shown.
+            added.extend(devices.iter().map(Device::to_mount));
+        }
         // Outer ones first, as a later mount hides what is below it.
         added.sort_by_key(|mount| destination(mount).split('/').filter(|part| !part.is_empty()).count());
         mounts.extend(added);
@@ -189,12 +203,18 @@ impl Bundle<'_> {
         } else {
             &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
         };
+        let of_host = self.rootless && self.namespaces.pid == Namespace::Host;
         let mut mounts = vec![
-            mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
+            if of_host {
+                // It can only be mounted by who has made the process namespace.
+                mount("/proc", "bind", "/proc", &["rbind", "nosuid", "noexec", "nodev"])
+            } else {
+                mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"])
+            },
             mount("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
             mount("/dev/pts", "devpts", "devpts", pts),
         ];
-        if self.rootless && !(self.other_sys && self.namespaces.new_network()) {
+        if self.rootless && !(self.own_sys && self.namespaces.new_network()) {
             // It is made of many mounts; not every other runtime knows the words for all of them.
             let options: &[&str] = if self.embedded { &["rnosuid", "rnoexec", "rnodev", "rro"] } else { &[] };
             let options = [&["rbind", "nosuid", "noexec", "nodev", "ro"], options].concat();
@@ -207,18 +227,18 @@ impl Bundle<'_> {
             mounts.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &options));
         }
         match &self.namespaces.ipc {
-            super::namespace::Namespace::Host => {
+            Namespace::Host => {
                 if Path::new("/dev/mqueue").exists() {
                     mounts.push(mount("/dev/mqueue", "bind", "/dev/mqueue", &["rbind", "nosuid", "noexec", "nodev"]));
                 }
                 mounts.push(mount("/dev/shm", "bind", "/dev/shm", &["rbind", "nosuid", "noexec", "nodev"]));
             }
-            super::namespace::Namespace::Of(pid) => {
+            Namespace::Of(pid) => {
                 let shm = format!("/proc/{pid}/root/dev/shm");
                 mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]));
                 mounts.push(mount("/dev/shm", "bind", &shm, &["rbind", "nosuid", "noexec", "nodev"]));
             }
-            super::namespace::Namespace::New => {
+            Namespace::New => {
                 let size = format!("size={}", self.host.shm_size);
                 mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]));
                 let options = ["nosuid", "noexec", "nodev", "mode=1777", &size];
@@ -306,17 +326,6 @@ impl Bundle<'_> {
         }
         all
     }
-
-    fn devices(&self) -> Result<Vec<Device>, String> {
-        let mut devices = Vec::new();
-        if self.host.privileged && !self.rootless {
-            all_devices(Path::new("/dev"), &mut devices);
-        }
-        for mapping in self.host.devices.iter().flatten() {
-            mapped_devices(mapping, &mut devices)?;
-        }
-        Ok(devices)
-    }
 }
 
 fn destination(mount: &Value) -> &str {
@@ -386,192 +395,6 @@ fn tmpfs_options(spec: &Value, rw: bool) -> Vec<String> {
     options
 }
 
-struct Device {
-    path: PathBuf,
-    kind: char,
-    major: u64,
-    minor: u64,
-    mode: u32,
-    uid: u32,
-    gid: u32,
-    access: String,
-}
-
-impl Device {
-    fn of(on_host: &Path, in_container: &Path, access: &str) -> Option<Self> {
-        let meta = std::fs::metadata(on_host).ok()?;
-        let kind = if meta.file_type().is_block_device() {
-            'b'
-        } else if meta.file_type().is_char_device() {
-            'c'
-        } else {
-            return None;
-        };
-        let number = meta.rdev();
-        Some(Self {
-            path: in_container.into(),
-            kind,
-            major: u64::from(rustix::fs::major(number)),
-            minor: u64::from(rustix::fs::minor(number)),
-            mode: meta.mode() & 0o777,
-            uid: meta.uid(),
-            gid: meta.gid(),
-            access: access.into(),
-        })
-    }
-
-    fn to_json(&self) -> Value {
-        json!({
-            "path": self.path, "type": self.kind.to_string(), "major": self.major, "minor": self.minor,
-            "fileMode": self.mode, "uid": self.uid, "gid": self.gid,
-        })
-    }
-}
-
-fn mapped_devices(mapping: &DeviceMapping, devices: &mut Vec<Device>) -> Result<(), String> {
-    let on_host = Path::new(&mapping.path_on_host);
-    let target = if mapping.path_in_container.is_empty() { &mapping.path_on_host } else { &mapping.path_in_container };
-    let access = if mapping.cgroup_permissions.is_empty() { "rwm" } else { &mapping.cgroup_permissions };
-    if on_host.is_dir() {
-        let before = devices.len();
-        all_devices(on_host, devices);
-        for device in &mut devices[before..] {
-            if let Ok(rest) = device.path.strip_prefix(on_host) {
-                device.path = Path::new(target).join(rest);
-            }
-            access.clone_into(&mut device.access);
-        }
-        return Ok(());
-    }
-    let device = Device::of(on_host, Path::new(target), access);
-    devices.push(device.ok_or_else(|| {
-        let why = if on_host.exists() { "not a device node" } else { "no such file or directory" };
-        format!("error gathering device information while adding custom device \"{}\": {why}", mapping.path_on_host)
-    })?);
-    Ok(())
-}
-
-/// Every device below `directory`, but terminals and what the container has of its own.
-fn all_devices(directory: &Path, devices: &mut Vec<Device>) {
-    let Ok(entries) = std::fs::read_dir(directory) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let Ok(kind) = entry.file_type() else { continue };
-        let name = entry.file_name();
-        if kind.is_dir() {
-            let own = ["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev"];
-            if !own.iter().any(|own| name == *own) {
-                all_devices(&path, devices);
-            }
-        } else if (kind.is_char_device() || kind.is_block_device()) && name != "console" {
-            devices.extend(Device::of(&path, &path, "rwm"));
-        }
-    }
-}
-
-fn resources(host: &HostConfig, devices: &[Device]) -> Result<Value, String> {
-    let positive = |value: i64| (value > 0).then_some(value);
-    let text = |value: &String| (!value.is_empty()).then(|| value.clone());
-    let (quota, period) = match positive(host.nano_cpus) {
-        Some(nano) => (Some(nano / 10_000), Some(100_000)),
-        None => (Some(host.cpu_quota).filter(|&quota| quota != 0), positive(host.cpu_period)),
-    };
-    let mut all = json!({
-        "devices": device_rules(host, devices)?,
-        "memory": without_nulls(json!({
-            "limit": positive(host.memory),
-            "reservation": positive(host.memory_reservation),
-            "swap": Some(host.memory_swap).filter(|&swap| swap != 0),
-            "swappiness": host.memory_swappiness.filter(|&value| value >= 0),
-            "disableOOMKiller": host.oom_kill_disable.filter(|&disable| disable),
-        })),
-        "cpu": without_nulls(json!({
-            "shares": positive(host.cpu_shares), "quota": quota, "period": period,
-            "cpus": text(&host.cpuset_cpus), "mems": text(&host.cpuset_mems),
-        })),
-    });
-    if let Some(limit) = host.pids_limit.filter(|&limit| limit > 0) {
-        all["pids"] = json!({ "limit": limit });
-    }
-    if host.blkio_weight > 0 {
-        all["blockIO"] = json!({ "weight": host.blkio_weight });
-    }
-    Ok(all)
-}
-
-fn without_nulls(mut value: Value) -> Value {
-    if let Some(members) = value.as_object_mut() {
-        members.retain(|_, member| !member.is_null());
-    }
-    value
-}
-
-/// Docker's rules: nothing but making nodes, the harmless devices, terminals, and what was asked for.
-fn device_rules(host: &HostConfig, devices: &[Device]) -> Result<Value, String> {
-    let rule = |kind: &str, major: Option<u64>, minor: Option<u64>, access: &str| {
-        without_nulls(json!({ "allow": true, "type": kind, "major": major, "minor": minor, "access": access }))
-    };
-    if host.privileged {
-        return Ok(json!([{ "allow": true, "access": "rwm" }]));
-    }
-    let mut rules =
-        vec![json!({ "allow": false, "access": "rwm" }), rule("c", None, None, "m"), rule("b", None, None, "m")];
-    for (major, minor) in [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)] {
-        rules.push(rule("c", Some(major), Some(minor), "rwm"));
-    }
-    rules.push(rule("c", Some(136), None, "rwm"));
-    for device in devices {
-        rules.push(rule(&device.kind.to_string(), Some(device.major), Some(device.minor), &device.access));
-    }
-    for text in host.device_cgroup_rules.iter().flatten() {
-        let wrong = || format!("invalid device cgroup rule format: '{text}'");
-        let mut words = text.split_whitespace();
-        let (Some(kind), Some(numbers), Some(access), None) = (words.next(), words.next(), words.next(), words.next())
-        else {
-            return Err(wrong());
-        };
-        let (major, minor) = numbers.split_once(':').ok_or_else(wrong)?;
-        let number = |text: &str| if text == "*" { Ok(None) } else { text.parse().map(Some).map_err(|_| wrong()) };
-        if !matches!(kind, "a" | "b" | "c") || !access.bytes().all(|b| b"rwm".contains(&b)) {
-            return Err(wrong());
-        }
-        rules.push(rule(kind, number(major)?, number(minor)?, access));
-    }
-    Ok(rules.into())
-}
-
-fn rlimits(host: &HostConfig) -> Result<Vec<Value>, String> {
-    const KNOWN: &[&str] = &[
-        "as",
-        "core",
-        "cpu",
-        "data",
-        "fsize",
-        "locks",
-        "memlock",
-        "msgqueue",
-        "nice",
-        "nofile",
-        "nproc",
-        "rss",
-        "rtprio",
-        "rttime",
-        "sigpending",
-        "stack",
-    ];
-    let mut all = Vec::new();
-    for limit in host.ulimits.iter().flatten() {
-        let name = limit.name.to_ascii_lowercase();
-        if !KNOWN.contains(&name.as_str()) {
-            return Err(format!("invalid ulimit type: {}", limit.name));
-        }
-        let kind = format!("RLIMIT_{}", name.to_ascii_uppercase());
-        let value = |value: i64| u64::try_from(value).unwrap_or(u64::MAX);
-        all.push(json!({ "type": kind, "soft": value(limit.soft), "hard": value(limit.hard) }));
-    }
-    Ok(all)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -591,23 +414,6 @@ mod tests {
         assert_eq!(mount["options"], json!(["nosuid", "nodev", "exec", "size=1m", "ro", "mode=1777"]));
         let mount = tmpfs("/t", "mode=700");
         assert_eq!(mount["options"], json!(["noexec", "nosuid", "nodev", "mode=700"]));
-    }
-
-    #[test]
-    fn limits_become_resources() {
-        let mut host =
-            HostConfig { nano_cpus: 1_500_000_000, memory: 1 << 20, pids_limit: Some(7), ..HostConfig::default() };
-        let got = resources(&host, &[]).expect("resources");
-        assert_eq!(got["cpu"], json!({ "quota": 150_000, "period": 100_000 }));
-        assert_eq!((&got["memory"], &got["pids"]), (&json!({ "limit": 1 << 20 }), &json!({ "limit": 7 })));
-        host.device_cgroup_rules = Some(vec!["c 10:* rw".into()]);
-        let got = resources(&host, &[]).expect("resources");
-        let last = got["devices"].as_array().and_then(|rules| rules.last()).expect("rules");
-        assert_eq!(last, &json!({ "allow": true, "type": "c", "major": 10, "access": "rw" }));
-        for bad in ["c 10", "x 1:1 r", "c 1:1 q", "c a:1 r"] {
-            host.device_cgroup_rules = Some(vec![bad.into()]);
-            assert!(resources(&host, &[]).is_err(), "{bad}");
-        }
     }
 
     #[test]

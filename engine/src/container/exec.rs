@@ -166,7 +166,7 @@ pub(crate) fn start_in_shim(task: &Task, run: &RunDirectory, id: &str) -> std::r
     let process = run.process().ok_or_else(|| format!("container {} is not running", task.id))?;
     let runtime = Runtime::named(&host.runtime)?;
     if task.rootless {
-        own_mounts(task, &here.join("root"), false)?;
+        own_mounts(task, &runtime, &here.join("root"), false)?;
     }
     let root =
         File::open(format!("/proc/{}/root", process.pid)).map_err(|error| format!("container's root: {error}"))?;
@@ -190,7 +190,7 @@ pub(crate) fn start_in_shim(task: &Task, run: &RunDirectory, id: &str) -> std::r
         rights: &rights,
         embedded: runtime == Runtime::Embedded,
         rootless: task.rootless,
-        other_sys: false,
+        own_sys: false,
     };
     let process = bundle.process(&exec.config.cmd[0], &exec.config.cmd[1..], &config, exec.config.tty)?;
     let path = here.join("process.json");

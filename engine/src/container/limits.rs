@@ -39,8 +39,8 @@ pub(crate) fn check(host: &HostConfig) -> Result<()> {
     Ok(())
 }
 
-/// Takes all limits away that need control groups, and says which, if any.
-pub(crate) fn discard(host: &mut HostConfig) -> Option<String> {
+/// Takes all limits away that need control groups or root's rights, and says which, if any.
+pub(crate) fn discard(host: &mut HostConfig) -> Vec<String> {
     let mut all = Vec::new();
     for (value, option) in [
         (&mut host.memory, "--memory"),
@@ -73,7 +73,15 @@ pub(crate) fn discard(host: &mut HostConfig) -> Option<String> {
     if std::mem::take(&mut host.blkio_weight) != 0 {
         all.push("--blkio-weight");
     }
-    (!all.is_empty()).then(|| format!("{NO_GROUPS}: {} discarded", all.join(", ")))
+    let mut said = Vec::new();
+    if !all.is_empty() {
+        said.push(format!("{NO_GROUPS}: {} discarded", all.join(", ")));
+    }
+    if host.oom_score_adj < 0 {
+        host.oom_score_adj = 0;
+        said.push("only root can lower a score: --oom-score-adj discarded".into());
+    }
+    said
 }
 
 #[cfg(test)]
@@ -89,11 +97,13 @@ mod tests {
             cpuset_cpus: "0".into(),
             pids_limit: Some(9),
             shm_size: 1 << 20,
+            oom_score_adj: -1,
             ..HostConfig::default()
         };
-        let said = discard(&mut host).expect("a warning");
-        assert!(said.ends_with(": --memory, --cpus, --cpuset-cpus, --pids-limit discarded"), "{said}");
+        let said = discard(&mut host);
+        assert_eq!(said.len(), 2);
+        assert!(said[0].ends_with(": --memory, --cpus, --cpuset-cpus, --pids-limit discarded"), "{said:?}");
         assert_eq!(host, HostConfig { shm_size: 1 << 20, ..HostConfig::default() });
-        assert_eq!(discard(&mut host), None);
+        assert!(discard(&mut host).is_empty());
     }
 }

@@ -24,14 +24,14 @@ impl Containers {
         let lock = directory.lock()?;
         let old = directory.host_config()?;
         let mut new = merged(&old, change)?;
-        let discarded = if self.rootless() { limits::discard(&mut new) } else { None };
+        let discarded = if self.rootless() { limits::discard(&mut new) } else { Vec::new() };
         if record.state.running && !self.rootless() {
             apply(&Groups::of(&record.id, &new), &old, &new)?;
         }
         directory.write_host_config(&new)?;
         drop(lock);
         events::note(self.root(), "update", &record, &[]);
-        Ok(discarded.into_iter().collect())
+        Ok(discarded)
     }
 }
 

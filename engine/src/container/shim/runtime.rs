@@ -13,6 +13,7 @@ use rustix::process::{Pid, PidfdFlags};
 use super::console::ConsoleSocket;
 use super::pump::Pipes;
 use crate::container::executor::Runner;
+use crate::sys::userns;
 
 /// Which runtime starts a container's processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,16 @@ impl Runtime {
             )),
         }
     }
+
+    /// Whether it goes on without control groups where an ordinary user may make none. crun does when it is told so; it and the
+    /// embedded one fail over the mounts of version 1.
+    pub(crate) fn leaves_groups(&self) -> bool {
+        matches!(self, Self::Program(program) if !is_crun(program) && !program.ends_with("youki"))
+    }
+}
+
+fn is_crun(program: &Path) -> bool {
+    program.ends_with("crun")
 }
 
 impl Order<'_> {
@@ -209,6 +220,9 @@ impl Order<'_> {
 
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
+        if is_crun(program) && !userns::is_initial() {
+            command.arg("--cgroup-manager=disabled");
+        }
         command.arg("--root").arg(self.state);
         command
     }

@@ -49,8 +49,8 @@ pub(super) struct Container<'a> {
     pub(super) rootfs: PathBuf,
     /// Whether this process has mounts of its own already.
     pub(super) own_mounts: bool,
-    /// Whether `/sys` is none that the machine has.
-    other_sys: bool,
+    /// Whether `/sys` can be mounted for a new network.
+    own_sys: bool,
     /// What its mounts show.
     pub(super) sources: Sources,
 }
@@ -60,7 +60,7 @@ impl<'a> Container<'a> {
     pub(super) fn new(task: &'a Task, run: &'a RunDirectory) -> Result<Self, String> {
         let directory = Directory::of(&task.root, &task.id);
         let rootfs = task.root.join("overlay2").join(mount_id(task)?).join("merged");
-        Ok(Self { task, run, directory, rootfs, own_mounts: false, other_sys: false, sources: Sources::default() })
+        Ok(Self { task, run, directory, rootfs, own_mounts: false, own_sys: false, sources: Sources::default() })
     }
 
     /// The order that the runtime gets.
@@ -88,7 +88,7 @@ impl<'a> Container<'a> {
         let host = self.directory.host_config().map_err(|error| error.to_string())?;
         let runtime = Runtime::named(&host.runtime)?;
         let network = Connection::of(&host, pasta::usable(&self.task.root))?;
-        self.mount(&record, network.is_new())?;
+        self.mount(&record, &runtime, network.is_new())?;
         let root = File::open(&self.rootfs).map_err(|error| format!("{}: {error}", self.rootfs.display()))?;
         Self::check_targets(&root, &record, &host)?;
         if self.own_mounts {
@@ -114,7 +114,7 @@ impl<'a> Container<'a> {
             rights: &rights,
             embedded: runtime == Runtime::Embedded,
             rootless: self.task.rootless,
-            other_sys: self.other_sys,
+            own_sys: self.own_sys,
         };
         self.write_bundle(&bundle)?;
         let runner = Runner {
@@ -192,14 +192,14 @@ impl<'a> Container<'a> {
 
     /// Mounts the root file system where only this process and the container see it; where the container is to share its
     /// mounts with the host, where all see it.
-    fn mount(&mut self, record: &Record, new_network: bool) -> Result<(), String> {
+    fn mount(&mut self, record: &Record, runtime: &Runtime, new_network: bool) -> Result<(), String> {
         let shared = record.mount_points.values().any(|point| point.propagation.ends_with("shared"));
         if !self.own_mounts {
             self.sources = Sources::attach(&self.task.root, record)?;
         }
         // What an ordinary user shares reaches nobody: the mounts are this process's own anyway.
         if !self.own_mounts && (!shared || self.task.rootless) {
-            self.other_sys = own_mounts(self.task, &self.run.file("root"), new_network)?;
+            self.own_sys = own_mounts(self.task, runtime, &self.run.file("root"), new_network)?;
             self.own_mounts = true;
         }
         match fs::create_dir(&self.rootfs) {
@@ -342,20 +342,20 @@ impl<'a> Container<'a> {
 }
 
 /// Gives this process mounts of its own. Without root also a root of its own, made at `place`, in which no control groups are mounted:
-/// an ordinary user has none, and the runtime would fail to make some wherever it finds their mounts. Tells whether it has another
-/// `/sys` than the machine's, which it gets for a new network where the kernel allows.
-pub(crate) fn own_mounts(task: &Task, place: &Path, new_network: bool) -> Result<bool, String> {
+/// an ordinary user has none, and most runtimes fail to make some wherever they find their mounts. Tells whether `/sys` can be
+/// mounted for a new network, where the kernel allows.
+pub(crate) fn own_mounts(task: &Task, runtime: &Runtime, place: &Path, new_network: bool) -> Result<bool, String> {
     program::own_mounts().map_err(|error| format!("cannot make a mount namespace: {error}"))?;
-    if !task.rootless {
-        return Ok(false);
+    if !task.rootless || runtime.leaves_groups() {
+        return Ok(true);
     }
     make(place).map_err(|error| error.to_string())?;
     let sys = if new_network { private_root::other_sys(place).ok() } else { None };
-    let other = sys.is_some();
+    let own_sys = sys.is_some();
     private_root::enter(place, Path::new(cgroup::MOUNTED), sys)
         .map_err(|error| format!("cannot make a root: {error}"))?;
     fs::remove_dir(place).map_err(|error| format!("{}: {error}", place.display()))?;
-    Ok(other)
+    Ok(own_sys)
 }
 
 /// What happens inside just before a program with `rights` runs as `uid`.
