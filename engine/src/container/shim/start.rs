@@ -140,10 +140,7 @@ impl<'a> Container<'a> {
         match ready {
             Ok(connected) => Ok(Running { pid, connected, ports: port::settings(ports.as_deref(), &record.config) }),
             Err(error) => {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-                let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
-                pump.drain();
-                let _ = order.delete();
+                give_up(pid, &order, pump);
                 Err(error)
             }
         }
@@ -356,6 +353,14 @@ pub(crate) fn own_mounts(task: &Task, runtime: &Runtime, place: &Path, new_netwo
         .map_err(|error| format!("cannot make a root: {error}"))?;
     fs::remove_dir(place).map_err(|error| format!("{}: {error}", place.display()))?;
     Ok(own_sys)
+}
+
+/// Ends a process that was made and is not to run.
+fn give_up(pid: rustix::process::Pid, order: &Order<'_>, pump: &mut Pump) {
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+    pump.drain();
+    let _ = order.delete();
 }
 
 /// What happens inside just before a program with `rights` runs as `uid`.
