@@ -166,3 +166,28 @@ fn identity(namespace: &File) -> io::Result<(u64, u64)> {
     let meta = namespace.metadata()?;
     Ok((meta.dev(), meta.ino()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_has_who_lives() {
+        let root = tempfile::tempdir().expect("a directory");
+        fs::create_dir(root.path().join("outcrop")).expect("a directory");
+        let list = List::of(root.path());
+        assert_eq!(list.read(), []);
+        let own = ProcessId::own().expect("this process");
+        let ended = ProcessId { start: own.start + 1, ..own };
+        fs::write(&list.path, serde_json::to_vec(&[ended]).expect("JSON")).expect("writes");
+        assert_eq!(list.read(), [ended]);
+        assert!(namespace(ended).is_none() && namespace(own).is_some());
+        list.add().expect("adds");
+        list.add().expect("adds once");
+        assert_eq!(list.read(), [own]);
+        fs::write(&list.path, "{cut").expect("writes");
+        assert_eq!(list.read(), [], "a damaged list says nobody");
+        list.add().expect("writes it anew");
+        assert_eq!(list.read(), [own]);
+    }
+}
