@@ -7,6 +7,7 @@
 //! process.json    who the first process is: PID and start time
 //! shim.log        what the shim had to say
 //! net             where pasta is shown the network namespace
+//! root/           where a root without control groups is made, there for a moment
 //! runtime/        the OCI runtime's own state
 //! exec/<id>/      the same for each exec
 //! ```

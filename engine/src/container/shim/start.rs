@@ -342,7 +342,15 @@ impl<'a> Container<'a> {
 /// an ordinary user has none, and most runtimes fail to make some wherever they find their mounts. Tells whether `/sys` can be
 /// mounted for a new network, where the kernel allows.
 pub(crate) fn own_mounts(task: &Task, runtime: &Runtime, place: &Path, new_network: bool) -> Result<bool, String> {
-    program::own_mounts().map_err(|error| format!("cannot make a mount namespace: {error}"))?;
+    program::own_mounts().map_err(|error| {
+        let hint = if task.rootless && userns::is_initial() {
+            "; containers without root need a user namespace, which this user may not have: see the sysctls \
+             user.max_user_namespaces, kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns"
+        } else {
+            ""
+        };
+        format!("cannot make a mount namespace: {error}{hint}")
+    })?;
     if !task.rootless || runtime.leaves_groups() {
         return Ok(true);
     }
