@@ -14,7 +14,7 @@ const DELETE: &str = "\x1b[3~";
 
 /// Waits until the screen shows `text`, and no less than an eye takes: what is typed before something that opens by itself could be
 /// seen is dropped.
-fn sees<'a>(terminal: &'a Terminal, text: &str) -> &'a Terminal {
+pub(crate) fn sees<'a>(terminal: &'a Terminal, text: &str) -> &'a Terminal {
     terminal.shows(text);
     std::thread::sleep(Duration::from_millis(150));
     terminal
