@@ -92,7 +92,7 @@ impl Images {
         if cx.is_read_only() {
             return;
         }
-        let name = self.current().and_then(|row| row.tags.first().cloned()).unwrap_or_default();
+        let name = self.list.current().and_then(|row| row.tags.first().cloned()).unwrap_or_default();
         let hint = "alpine, debian:12-slim, localhost:5000/team/app@sha256:…; without a tag it is latest";
         cx.popups.push(Popup::Input(Input::new("Fetch an image from its registry", hint, name, Purpose::Pull)));
     }
@@ -101,7 +101,7 @@ impl Images {
         if cx.is_read_only() {
             return;
         }
-        let Some(name) = self.current().and_then(|row| row.tags.first().cloned()) else {
+        let Some(name) = self.list.current().and_then(|row| row.tags.first().cloned()) else {
             return cx.refuse("the image has no name that says to which registry: t gives it one");
         };
         let hint = "the registry stands before the first slash; t gives the image a name at another one";
