@@ -1,5 +1,6 @@
 //! Images to and from Debian's registry on this machine, beside dockerd and skopeo.
 
+mod screen;
 pub(crate) mod server;
 mod tls;
 
@@ -181,6 +182,14 @@ fn a_killed_pull_goes_on() {
     cutter.hang_after(3 << 20);
     let mut child = outcrop.command(["pull", "-q", &through]).spawn().expect("starts");
     cutter.wait_until_hanging();
+    // What passed is on its way through buffers.
+    let arrived = || {
+        let entries = std::fs::read_dir(outcrop.root().join("outcrop/downloads")).into_iter().flatten().flatten();
+        entries.map(|entry| entry.metadata().map_or(0, |about| about.len())).sum::<u64>()
+    };
+    while arrived() < 2 << 20 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
     child.kill().expect("kills");
     child.wait().expect("ends");
     let partial = left(&outcrop);

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
+use outcrop_engine::image::Reference;
 use serde_json::{Map, Value, json};
 
 use super::{Failure, Session};
@@ -15,6 +16,20 @@ use helper::Helper;
 
 /// What Docker Hub is called there.
 pub(super) const HUB: &str = "https://index.docker.io/v1/";
+
+/// Says for the terminal who the user is at registries.
+pub(super) fn users(session: &Session) -> outcrop_ui::Users {
+    let (path, search) = (session.env.docker_config().join("config.json"), session.env.path().to_owned());
+    std::sync::Arc::new(move |image| {
+        let header = || {
+            let store = Store::read(path.clone(), &search)?;
+            let Some(name) = image else { return Ok(("x-registry-config", store.all())) };
+            let reference = Reference::parse(name).map_err(|error| Failure::new(error.to_string()))?;
+            Ok::<_, Failure>(("x-registry-auth", store.header(reference.domain())?))
+        };
+        header().map_err(|failure| failure.message().to_owned())
+    })
+}
 
 /// A user at a registry.
 #[derive(Clone, Default, PartialEq, Eq)]

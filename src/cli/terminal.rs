@@ -242,6 +242,7 @@ fn embedded(session: &Session) -> outcrop_ui::Open {
 pub(crate) fn dressed(session: &Session, look: &Look, mut options: Options) -> Result<Options, Failure> {
     let config = &session.config;
     options.pack = Some(super::build::pack());
+    options.users = Some(super::credentials::users(session));
     if let Ok(folder) = std::env::current_dir() {
         options.save_to = folder;
     }

@@ -49,8 +49,10 @@ pub(crate) fn significant(number: f64, digits: usize) -> String {
 
 /// A size someone wrote, in powers of 1000: `20MB`, `1.5 kB`, `300`. `None` when it is none.
 pub(crate) fn parse_size(text: &str) -> Option<u64> {
+    let (text, is_negative) = text.strip_prefix('-').map_or((text, false), |rest| (rest, true));
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number: f64 = text[..digits].parse().ok()?;
+    // Less than nothing is no size, but nothing less is.
+    let number = text[..digits].parse::<f64>().ok().filter(|number| !is_negative || *number == 0.0)?;
     let unit = text[digits..].strip_prefix(' ').unwrap_or(&text[digits..]).to_ascii_lowercase();
     let power = match unit.strip_suffix('b').unwrap_or(&unit) {
         "" => 0,
@@ -135,6 +137,8 @@ mod tests {
             ("20MB", Some(20_000_000)),
             ("0.", Some(0)),
             ("-1", None),
+            ("-0 B", Some(0)),
+            ("--0", None),
             ("", None),
             (".", None),
             ("1 2", None),

@@ -8,7 +8,7 @@ use super::{base, config, history, layers};
 use crate::docker_cli::Serve;
 use crate::dockerd::{Dockerd, docker};
 use crate::outcrop::{Outcrop, text};
-use crate::registry::server::Registry;
+use crate::registry::server::{Cutter, Registry};
 use crate::registry::{left, tar};
 
 /// A registry with the images that Dockerfiles of these tests name: `base:1`, and `tools:1` with the file `tool`.
@@ -199,4 +199,45 @@ fn platforms_are_pulled() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("was found but does not match") && said.contains("cannot be pulled"), "{said}");
     clean(&outcrop);
+}
+
+/// Killed or stopped while it pulls, a build leaves nothing but what the next one goes on with.
+#[test]
+#[ignore = "needs root, docker-registry and busybox-static: run by .ci/run"]
+fn builds_that_are_killed_while_they_pull() {
+    let place = Place::new();
+    place.push("large:1", &[&base()[..base().len() - 1024], &tar("noise", &crate::registry::noise(4 << 20))].concat());
+    let cutter = Cutter::start(&place.registry.host);
+    let folder = place.dockerfile(&format!("FROM {}/large:1\nRUN echo a > /a\n", cutter.host));
+    let outcrop = Outcrop::new();
+    let spawn = || {
+        let mut command = outcrop.command(["build", "--network", "none", "-t", "app", &folder]);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().expect("starts")
+    };
+    let only_downloads = |when: &str| {
+        outcrop.ok(["images"]);
+        let left = left(&outcrop);
+        assert!(left.iter().all(|name| name.len() == 64), "{when}: {left:?}");
+    };
+    let mut random = crate::kill::Random::seeded();
+    cutter.slow_down(30);
+    for kill in 0..8 {
+        let mut build = spawn();
+        std::thread::sleep(std::time::Duration::from_millis(random.below(300)));
+        build.kill().expect("kills");
+        build.wait().expect("ends");
+        only_downloads(&format!("kill {kill}"));
+    }
+    cutter.slow_down(0);
+    cutter.hang_after(1);
+    let mut build = spawn();
+    cutter.wait_until_hanging();
+    let interrupt = rustix::process::Signal::INT;
+    rustix::process::kill_process(rustix::process::Pid::from_child(&build), interrupt).expect("signals");
+    assert_eq!(build.wait().expect("ends").code(), Some(130));
+    only_downloads("after an interrupt");
+    cutter.let_through();
+    outcrop.ok(["build", "--network", "none", "-t", "app", &folder]);
+    clean(&outcrop);
+    crate::kill::sound(outcrop.root(), "after kills");
 }

@@ -87,6 +87,8 @@ actions! {
     Remove = "remove", "removes what is selected or marked, after saying what goes and what it frees";
     Prune = "prune", "removes what nothing uses, after listing it";
     Load = "load", "loads an image archive; restores a volume from a tar; opens a recording";
+    Pull = "pull", "fetches an image from a registry";
+    Push = "push", "brings the image to the registry that its name says";
     Save = "save", "saves the image to an archive, the volume, the file or the recording to this machine";
     OnlyChanged = "only changes", "shows only what the layer added, changed or removed";
     ExpandAll = "open all", "opens every folder";

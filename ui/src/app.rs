@@ -2,6 +2,7 @@
 
 mod frame;
 mod hints;
+mod jobs;
 mod none;
 
 use std::time::Duration;
@@ -218,7 +219,9 @@ impl App {
     }
 
     fn job(&mut self, id: crate::job::JobId, news: JobNews) {
-        if let Some(job) = self.jobs.news(id, news) {
+        let ended = self.jobs.news(id, news).cloned();
+        self.show_jobs();
+        if let Some(job) = ended {
             match &job.state {
                 State::Done(text) if !job.quiet => self.notice = Some((format!("{}: {text}", job.title), Role::Good)),
                 State::Failed(text) => self.notice = Some((text.clone(), Role::Bad)),
@@ -341,7 +344,7 @@ impl App {
                 }
                 self.popups.push(Popup::Text(Text::new("What was done, as docker would say it", lines).at_end()));
             }
-            Action::Jobs => self.popups.push(Popup::Text(self.job_list())),
+            Action::Jobs => self.popups.push(Popup::Text(jobs::list(&self.jobs, &self.setup.look))),
             Action::CancelJob => match self.jobs.cancel_newest() {
                 Some((id, title)) => {
                     self.screens.all_mut().into_iter().for_each(|screen| screen.cancelled(id));
@@ -396,26 +399,14 @@ impl App {
         Text::new(format!("Keys: {}", scope.title()), lines)
     }
 
-    fn job_list(&self) -> Text {
-        let mut lines: Vec<Line> = self
-            .jobs
-            .all()
-            .iter()
-            .rev()
-            .map(|job| {
-                let (state, role) = match &job.state {
-                    State::Running => (job.percent().map_or("running".into(), |p| format!("{p} %")), Role::Accent),
-                    State::Done(text) => (text.clone(), Role::Good),
-                    State::Failed(text) => (text.clone(), Role::Bad),
-                    State::Cancelled => ("cancelled".into(), Role::Dim),
-                };
-                Line::plain(format!("{:<40} ", job.title)).and(state, role)
-            })
-            .collect();
-        if lines.is_empty() {
-            lines.push(Line::of("no jobs yet", Role::Dim));
+    /// Brings the list of jobs up to date, if it is seen.
+    fn show_jobs(&mut self) {
+        let list = jobs::list(&self.jobs, &self.setup.look);
+        if let Some(Popup::Text(text)) = self.popups.last_mut()
+            && text.is_called(jobs::TITLE)
+        {
+            text.replace(list);
         }
-        Text::new("Jobs", lines)
     }
 
     fn mouse(&mut self, event: MouseEvent) -> bool {

@@ -33,10 +33,24 @@ impl Cancel {
 pub(crate) enum JobNews {
     /// `done` of `total` (0 unknown), in bytes.
     Progress { done: u64, total: u64, what: Option<String> },
+    /// One part of it, of several that go on at once.
+    Part(Part),
     /// It is over; the text says what came of it.
     Done(String),
     /// It failed; the text says why.
     Failed(String),
+}
+
+/// How far one part of a job is: a layer that is pulled or pushed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) id: String,
+    /// What is done with it.
+    pub(crate) status: String,
+    /// Bytes done.
+    pub(crate) done: u64,
+    /// Bytes in all; 0 where that is not known, or nothing is counted.
+    pub(crate) total: u64,
 }
 
 /// How far a job is.
@@ -57,6 +71,10 @@ pub(crate) struct Job {
     pub(crate) done: u64,
     pub(crate) total: u64,
     pub(crate) what: String,
+    /// Its parts, in the order in which they were told of.
+    pub(crate) parts: Vec<Part>,
+    /// Most bytes done of each part, and its bytes: it is unpacked after it was fetched.
+    most: Vec<(u64, u64)>,
     pub(crate) rate: u64,
     /// Whether it is shown only when it takes long: reading files of an image one passes by.
     pub(crate) quiet: bool,
@@ -67,6 +85,29 @@ pub(crate) struct Job {
 impl Job {
     pub(crate) fn is_running(&self) -> bool {
         self.state == State::Running
+    }
+
+    fn measure(&mut self) {
+        let millis = self.started.elapsed().as_millis().max(1);
+        self.rate = (u128::from(self.done) * 1000 / millis) as u64;
+    }
+
+    fn take_part(&mut self, part: Part) {
+        let at = self.parts.iter().position(|known| known.id == part.id).unwrap_or_else(|| {
+            self.parts.push(Part::default());
+            self.most.push((0, 0));
+            self.parts.len() - 1
+        });
+        let (done, total) = &mut self.most[at];
+        *total = part.total.max(*total);
+        *done = part.done.max(*done).min(*total);
+        // What is no longer counted is whole.
+        if part.total == 0 {
+            *done = *total;
+        }
+        self.parts[at] = part;
+        self.done = self.most.iter().map(|(done, _)| done).sum();
+        self.total = self.most.iter().map(|(_, total)| total).sum();
     }
 
     /// Percent, where the whole is known.
@@ -96,6 +137,8 @@ impl Jobs {
             done: 0,
             total: 0,
             what: String::new(),
+            parts: Vec::new(),
+            most: Vec::new(),
             rate: 0,
             quiet,
             started: Instant::now(),
@@ -114,13 +157,18 @@ impl Jobs {
         let job = self.list.iter_mut().find(|j| j.id == id && j.is_running())?;
         match news {
             JobNews::Progress { done, total, what } => {
-                job.done = done;
-                job.total = total.max(job.total);
+                // After parts something else is counted.
+                job.total = if job.parts.is_empty() { total.max(job.total) } else { total };
+                (job.done, job.parts, job.most) = (done, Vec::new(), Vec::new());
                 if let Some(what) = what {
                     job.what = what;
                 }
-                let millis = job.started.elapsed().as_millis().max(1);
-                job.rate = (u128::from(done) * 1000 / millis) as u64;
+                job.measure();
+                return None;
+            }
+            JobNews::Part(part) => {
+                job.take_part(part);
+                job.measure();
                 return None;
             }
             JobNews::Done(text) => job.state = State::Done(text),
@@ -166,5 +214,24 @@ mod tests {
         assert!(cancel.is_cancelled());
         assert!(jobs.news(a, JobNews::Done("x".into())).is_none());
         assert_eq!(jobs.running().count(), 0);
+    }
+
+    #[test]
+    fn parts_add_up() {
+        let mut jobs = Jobs::default();
+        let (id, _) = jobs.start("pull", false);
+        let mut tell = |id: JobId, name: &str, status: &str, done, total| {
+            jobs.news(id, JobNews::Part(Part { id: name.into(), status: status.into(), done, total }));
+            let job = &jobs.all()[0];
+            (job.percent(), job.parts.iter().map(|part| part.status.clone()).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(tell(id, "a", "Waiting", 0, 0), (None, "Waiting".into()));
+        assert_eq!(tell(id, "a", "Downloading", 25, 100), (Some(25), "Downloading".into()));
+        assert_eq!(tell(id, "b", "Downloading", 0, 100), (Some(12), "Downloading Downloading".into()));
+        assert_eq!(tell(id, "a", "Complete", 0, 0), (Some(50), "Complete Downloading".into()));
+        assert_eq!(tell(id, "a", "Extracting", 10, 100), (Some(50), "Extracting Downloading".into()));
+        assert_eq!(tell(id, "b", "Complete", 0, 0).0, Some(100));
+        jobs.news(id, JobNews::Progress { done: 1, total: 4, what: None });
+        assert_eq!((jobs.all()[0].percent(), jobs.all()[0].parts.len()), (Some(25), 0));
     }
 }

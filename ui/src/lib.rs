@@ -45,7 +45,7 @@ mod tests;
 
 pub use action::Action;
 pub use keymap::{Chord, Keymap, KeysError, Scope};
-pub use options::{Backend, Connection, Error, Kind, Open, Options, Pack, Packed, Tried, Watching};
+pub use options::{Backend, Connection, Error, Kind, Open, Options, Pack, Packed, Tried, Users, Watching};
 pub use plain::plain;
 pub use run::run;
 pub use safe_text::{Charset, shell_quote, visible};

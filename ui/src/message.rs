@@ -365,6 +365,16 @@ pub(crate) enum Request {
         cancel: Cancel,
         path: PathBuf,
     },
+    Pull {
+        job: JobId,
+        cancel: Cancel,
+        name: String,
+    },
+    Push {
+        job: JobId,
+        cancel: Cancel,
+        name: String,
+    },
     SaveImages {
         job: JobId,
         cancel: Cancel,

@@ -98,6 +98,18 @@ pub type Pack = Arc<dyn Fn(&Path, &Path, &[PathBuf]) -> Result<Packed, String> +
 pub type Watching =
     Arc<dyn Fn(String) -> BoxFuture<'static, Result<BoxStream<'static, Result<Bytes, String>>, String>> + Send + Sync>;
 
+/// Says who the user is at registries: the name of a header of the Docker API, and its value. With an image's name it is
+/// `X-Registry-Auth` for its registry, without one `X-Registry-Config` for all.
+pub type Users = Arc<dyn Fn(Option<&str>) -> Result<(&'static str, String), String> + Send + Sync>;
+
+/// What the caller does for the screens on an engine.
+#[derive(Clone, Default)]
+pub(crate) struct Lent {
+    pub(crate) pack: Option<Pack>,
+    pub(crate) watching: Option<Watching>,
+    pub(crate) users: Option<Users>,
+}
+
 /// Everything [`run`](crate::run()) needs.
 pub struct Options {
     /// What the screens show.
@@ -112,6 +124,8 @@ pub struct Options {
     pub pack: Option<Pack>,
     /// Asks the engine to watch a container.
     pub watching: Option<Watching>,
+    /// Says who the user is at registries; without it nobody is anybody there.
+    pub users: Option<Users>,
     /// Which keys do what.
     pub keys: Keymap,
     /// How many colours the terminal has.
@@ -148,6 +162,7 @@ impl Options {
             embedded: None,
             pack: None,
             watching: None,
+            users: None,
             keys: Keymap::default(),
             level: Level::True,
             light: false,

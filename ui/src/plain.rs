@@ -16,7 +16,7 @@ use crate::content::{Content, Reading};
 use crate::job::{Cancel, JobId};
 use crate::message::{Data, Message, Request};
 use crate::model::{Detail, ImageRow};
-use crate::options::{Backend, Error, Options};
+use crate::options::{Backend, Error, Lent, Options};
 use crate::safe_text::{Charset, from_bytes, visible};
 use crate::screen::files::rows::{FileSort, Open, Spec, children};
 use crate::size::{Units, plural};
@@ -47,7 +47,7 @@ where
     let reader = Reader { out: Out(sender), cache: options.cache.map(IndexCache::new), spool: options.spool };
     let local = options.connection.local;
     let client = match options.backend {
-        Backend::Engine(docker) => Client::Engine(EngineClient::new(docker, reader, local, None, None)),
+        Backend::Engine(docker) => Client::Engine(EngineClient::new(docker, reader, local, Lent::default())),
         Backend::Archive(path) => Client::Archive(ArchiveClient::new(path, reader)),
         Backend::None => {
             let tried: Vec<String> =

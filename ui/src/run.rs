@@ -26,7 +26,7 @@ use crate::app::{App, Setup};
 use crate::client::content::Reader;
 use crate::client::{ArchiveClient, Client, EngineClient, Out};
 use crate::message::{Data, Message, Request};
-use crate::options::{Backend, Error, Open, Options, Pack};
+use crate::options::{Backend, Error, Lent, Open, Options};
 use crate::pen::Look;
 use crate::theme::Theme;
 
@@ -47,10 +47,9 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let connected = !matches!(options.backend, Backend::None);
     let reader = Reader { out, cache: options.cache.map(IndexCache::new), spool: options.spool };
     let local = options.connection.local;
+    let lent = Lent { pack: options.pack, watching: options.watching, users: options.users };
     let client = match options.backend {
-        Backend::Engine(docker) => {
-            Client::Engine(EngineClient::new(docker, reader.clone(), local, options.pack.clone(), options.watching))
-        }
+        Backend::Engine(docker) => Client::Engine(EngineClient::new(docker, reader.clone(), local, lent.clone())),
         Backend::Archive(path) => Client::Archive(ArchiveClient::new(path, reader.clone())),
         Backend::None => Client::None,
     };
@@ -70,8 +69,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let tty = Tty::enter(options.mouse)?;
     let terminal = ManuallyDrop::new(Terminal::new(CrosstermBackend::new(io::stdout()))?);
     let embedded = options.embedded.map(Arc::new);
-    let pack = options.pack;
-    let mut running = Running { app, client, terminal, sender, reader, embedded, pack, seen: 0, drawn: None };
+    let mut running = Running { app, client, terminal, sender, reader, embedded, lent, seen: 0, drawn: None };
     let result = running.go(receiver).await;
     drop(tty);
     result
@@ -126,7 +124,7 @@ struct Running {
     sender: UnboundedSender<Message>,
     reader: Reader,
     embedded: Option<Arc<Open>>,
-    pack: Option<Pack>,
+    lent: Lent,
     /// The newest epoch that was drawn, and when.
     seen: u64,
     drawn: Option<Instant>,
@@ -202,8 +200,8 @@ impl Running {
     fn take(&mut self, message: Message) -> bool {
         match message {
             Message::Opened(connection, docker) => {
-                let (reader, pack) = (self.reader.clone(), self.pack.clone());
-                self.client = Client::Engine(EngineClient::new(docker, reader, connection.local, pack, None));
+                let lent = Lent { watching: None, ..self.lent.clone() };
+                self.client = Client::Engine(EngineClient::new(docker, self.reader.clone(), connection.local, lent));
                 self.app.update(Message::Data(Data::Connected(connection)))
             }
             message => self.app.update(message),

@@ -9,6 +9,7 @@ mod launch;
 pub(crate) mod live;
 mod objects;
 mod plain;
+mod registry;
 mod screens;
 mod speed;
 mod volumes;
@@ -119,9 +120,12 @@ impl Screen {
             Request::Wait(_, token) => {
                 self.app.update(Message::Waited(token));
             }
-            Request::SaveFile { .. } | Request::Load { .. } | Request::SaveImages { .. } | Request::Copy(_) => {
-                self.sent.push(request);
-            }
+            Request::SaveFile { .. }
+            | Request::Load { .. }
+            | Request::Pull { .. }
+            | Request::Push { .. }
+            | Request::SaveImages { .. }
+            | Request::Copy(_) => self.sent.push(request),
             request => match (self.reader.work(request), &self.archive) {
                 (Ok(work), _) => work(),
                 (Err(request), Some(archive)) => archive.run(*request),

@@ -216,7 +216,7 @@ async fn three_networks_are_always_there() {
 async fn registries_that_cannot_be_asked() {
     let scene = Scene::new();
     for (request, body, want) in [
-        ("POST /images/create?fromImage=a", "", 400),
+        ("POST /images/create?fromImage=localhost:1/a", "", 500),
         ("POST /images/create?fromImage=UPPER&tag=1", "", 400),
         ("POST /images/create?fromImage=localhost:1/a&tag=1", "", 500),
         ("POST /images/nothing/push?tag=1", "", 404),

@@ -111,9 +111,12 @@ impl Images {
 
 /// Says how to be let in.
 fn denied(error: ImageError) -> ImageError {
+    let hidden =
+        |detail| RegistryError::Denied { what: "push access denied; `outcrop login` may be needed".into(), detail };
     match error {
-        ImageError::Registry(RegistryError::Denied { detail, .. }) => {
-            RegistryError::Denied { what: "push access denied; `outcrop login` may be needed".into(), detail }.into()
+        ImageError::Registry(RegistryError::Denied { detail, .. }) => hidden(detail).into(),
+        ImageError::Registry(RegistryError::Unauthorized { host, detail }) if detail == "authentication required" => {
+            hidden(format!("{host}: {detail}")).into()
         }
         error => error,
     }

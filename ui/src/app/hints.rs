@@ -12,6 +12,7 @@ const IMAGES: &[A] = &[
     A::Remove,
     A::Tag,
     A::Load,
+    A::Pull,
     A::Save,
     A::Filter,
     A::Palette,

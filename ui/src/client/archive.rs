@@ -59,6 +59,8 @@ impl ArchiveClient {
             Request::Remove { job, .. }
             | Request::Prune { job }
             | Request::Load { job, .. }
+            | Request::Pull { job, .. }
+            | Request::Push { job, .. }
             | Request::SaveImages { job, .. } => {
                 self.refuse(job);
             }

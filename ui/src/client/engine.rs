@@ -8,6 +8,7 @@ mod files;
 mod launch;
 mod listed;
 mod live;
+mod registry;
 mod terminal;
 mod volumes;
 mod work;
@@ -34,7 +35,7 @@ use crate::content::Reading;
 use crate::job::{Cancel, JobId, JobNews};
 use crate::message::{Data, Request, Server};
 use crate::model::{Detail, ImageRow, RawStep, join};
-use crate::options::{Pack, Watching};
+use crate::options::Lent;
 
 /// Label of containers that are made to copy files and are never started; its value is the volume.
 const HELPER: &str = "outcrop.helper";
@@ -52,22 +53,14 @@ pub(crate) struct EngineClient {
     out: Out,
     reader: Reader,
     local: bool,
-    pack: Option<Pack>,
-    /// Asks the engine itself to watch a container.
-    watching: Option<Watching>,
+    lent: Lent,
     /// Images whose layers were read for a container, the newest last.
     bases: Arc<Mutex<Vec<Base>>>,
 }
 
 impl EngineClient {
-    pub(crate) fn new(
-        docker: Docker,
-        reader: Reader,
-        local: bool,
-        pack: Option<Pack>,
-        watching: Option<Watching>,
-    ) -> Self {
-        Self { docker, out: reader.out.clone(), reader, local, pack, watching, bases: Arc::default() }
+    pub(crate) fn new(docker: Docker, reader: Reader, local: bool, lent: Lent) -> Self {
+        Self { docker, out: reader.out.clone(), reader, local, lent, bases: Arc::default() }
     }
 
     pub(crate) fn start(&self, request: Request) {
@@ -86,6 +79,8 @@ impl EngineClient {
             Request::Remove { job, cancel, references, force } => self.remove(job, &cancel, &references, force).await,
             Request::Prune { job } => self.prune(job).await,
             Request::Load { job, cancel, path } => self.load(job, &cancel, &path).await,
+            Request::Pull { job, cancel, name } => self.pull(job, &cancel, &name).await,
+            Request::Push { job, cancel, name } => self.push(job, &cancel, &name).await,
             Request::SaveImages { job, cancel, references, path, expected } => {
                 self.save(job, &cancel, &references, &path, expected).await;
             }
@@ -406,6 +401,7 @@ fn only_looks(action: &str) -> bool {
 pub(crate) fn say(error: &Error) -> String {
     match error {
         Error::DockerResponseServerError { message, .. } => message.clone(),
+        Error::DockerStreamError { error } => error.clone(),
         other => other.to_string(),
     }
 }

@@ -16,6 +16,10 @@ pub(crate) struct Recipe {
     pub(crate) target: String,
     pub(crate) arguments: Vec<(String, String)>,
     pub(crate) no_cache: bool,
+    /// Whether images that the Dockerfile names are fetched also when they are here.
+    pub(crate) pull: bool,
+    /// `os/arch[/variant]`; empty for this machine's.
+    pub(crate) platform: String,
 }
 
 impl Recipe {
@@ -35,8 +39,11 @@ impl Recipe {
         for (name, value) in &self.arguments {
             add("--build-arg", &format!("{name}={value}"));
         }
-        if self.no_cache {
-            words.push("--no-cache".into());
+        if !self.platform.is_empty() {
+            add("--platform", &self.platform);
+        }
+        for (on, flag) in [(self.no_cache, "--no-cache"), (self.pull, "--pull")] {
+            words.extend(on.then(|| flag.to_owned()));
         }
         words.push(self.folder.clone());
         words
@@ -99,6 +106,8 @@ pub(crate) enum News {
     Image(String),
     /// A step laid down a layer.
     Laid(Laid),
+    /// Time passes.
+    Clock,
     /// What a command, or the builder, wrote.
     Output(String),
     /// The whole is done: the image's ID.
@@ -213,8 +222,10 @@ mod tests {
             target: "last".into(),
             arguments: vec![("A".into(), "b".into())],
             no_cache: true,
+            pull: true,
+            platform: "linux/arm64".into(),
         };
-        let words = "build -t app2 -f /src/Dockerfile2 --target last --build-arg A=b --no-cache /src";
+        let words = "build -t app2 -f /src/Dockerfile2 --target last --build-arg A=b --platform linux/arm64 --no-cache --pull /src";
         assert_eq!(recipe.command().join(" "), words);
     }
 }

@@ -23,6 +23,10 @@ pub(crate) enum Purpose {
     },
     /// An archive to load.
     Load,
+    /// An image to fetch from a registry.
+    Pull,
+    /// An image to bring to a registry.
+    Push,
     /// Where to save images.
     SaveImages {
         references: Vec<String>,

@@ -43,6 +43,16 @@ impl Text {
         Self { title: title.into(), lines, top: 0, left: 0, wide: false }
     }
 
+    /// Whether it is called so.
+    pub(crate) fn is_called(&self, title: &str) -> bool {
+        self.title == title
+    }
+
+    /// Says something else, from the same line on.
+    pub(crate) fn replace(&mut self, other: Self) {
+        self.lines = other.lines;
+    }
+
     /// With the whole screen.
     pub(crate) fn wide(mut self) -> Self {
         self.wide = true;

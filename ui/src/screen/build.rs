@@ -85,6 +85,8 @@ pub(crate) struct Build {
     target: String,
     arguments: Vec<(String, String)>,
     no_cache: bool,
+    pull: bool,
+    platform: String,
     planning: Planning,
     plan_job: Option<(JobId, Cancel)>,
     /// The newest wish for a plan.
@@ -117,6 +119,8 @@ impl Build {
             target: self.target.clone(),
             arguments: self.arguments.clone(),
             no_cache: self.no_cache,
+            pull: self.pull,
+            platform: self.platform.clone(),
         })
     }
 

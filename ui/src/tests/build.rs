@@ -190,6 +190,11 @@ fn a_failing_step_is_pointed_at_with_its_last_lines() {
     let mut screen = planned(ENGINE);
     let generation = built(&mut screen);
     assert!(screen.text().contains("running"), "{}", screen.text());
+    // The clock of the step that runs goes on while it says nothing.
+    news(&mut screen, generation, vec![(1510, News::Clock)]);
+    let text = screen.text();
+    assert!(text.contains("is being built, 1.5 s"), "{text}");
+    assert!(text.lines().any(|line| line.contains("running") && line.contains("1.5 s")), "{text}");
     let mut list: Vec<_> =
         (1..100).map(|line| (20, News::Output(format!("line \u{1b}[31m{line}\u{1b}[0m\n")))).collect();
     list.push((2500, News::Failed("the command '/bin/sh -c false' returned a non-zero code: 1".into())));
@@ -255,11 +260,18 @@ fn how_to_build_is_checked_and_said_as_docker_would() {
     let mut screen = planned(ENGINE);
     screen.keys("t text:X");
     assert!(screen.text().contains("small letters"), "{}", screen.text());
-    screen.keys("backspace enter text:last enter text:A=b enter");
+    screen.keys("backspace enter text:last enter text:A=b enter text:arm64");
+    assert!(screen.text().contains("write os/arch"), "{}", screen.text());
+    screen.keys("ctrl-u text:linux/arm64 enter ctrl-u text:maybe enter");
+    assert!(screen.text().contains("write yes or no"), "{}", screen.text());
+    screen.keys("shift-tab ctrl-u text:no enter ctrl-u text:yes enter");
     let asked = screen.asked();
-    assert!(asked.contains("target: \"last\", arguments: [(\"A\", \"b\")]"), "{asked}");
+    assert!(asked.contains("target: \"last\", arguments: [(\"A\", \"b\")], no_cache: true, pull: true"), "{asked}");
     let asked = screen.keys("y").asked();
-    assert!(asked.contains("docker build -t src --target last --build-arg A=b /src"), "{asked}");
+    let words = "--target last --build-arg A=b --platform linux/arm64 --no-cache --pull /src";
+    assert!(asked.contains(&format!("docker build -t src {words}")), "{asked}");
+    // It is asked again with what was said.
+    insta::assert_snapshot!("how_to_build", screen.keys("t").text());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use outcrop_layers::digest::{ChainId, DiffId};
 use tokio::task::spawn_blocking;
 
 use crate::client::EngineClient;
-use crate::client::engine::say;
+use crate::client::engine::{registry, say};
 use crate::job::{Cancel, JobId, JobNews};
 use crate::message::Data;
 use crate::model::{Laid, News, Plan, Recipe, Words};
@@ -22,6 +22,8 @@ use crate::options::Packed;
 
 /// How soon a cancelled build ends.
 const CANCEL: Duration = Duration::from_millis(50);
+/// How often a build that says nothing is told to go on.
+const CLOCK: Duration = Duration::from_millis(500);
 /// How often it is told how much of a context was sent, in bytes.
 const TOLD: u64 = 4 << 20;
 
@@ -79,9 +81,14 @@ impl EngineClient {
             let millis = began.elapsed().as_millis() as u64;
             self.out.data(Data::Build { generation, millis, news });
         };
-        let done = tokio::select! {
-            done = self.steps(job, recipe, &tell) => done,
-            () = cancelled(cancel) => return,
+        let mut steps = std::pin::pin!(self.steps(job, recipe, &tell));
+        let mut clock = tokio::time::interval(CLOCK);
+        let done = loop {
+            tokio::select! {
+                done = steps.as_mut() => break done,
+                () = cancelled(cancel) => return,
+                _ = clock.tick() => tell(News::Clock),
+            }
         };
         match done {
             Ok(image) => {
@@ -102,11 +109,15 @@ impl EngineClient {
         let packed = self.packed(recipe, &[]).await?;
         let options = options(recipe, &packed.dockerfile);
         let body = Some(body_try_stream(self.counted(job, packed)));
-        let mut answer = Box::pin(self.docker.build_image(options, None, body));
+        let docker = self.as_user(None, None)?;
+        let mut answer = Box::pin(docker.build_image(options, None, body));
         let (mut words, mut last) = (Words::default(), None);
         let mut below = (Vec::new(), 0);
         while let Some(info) = answer.next().await {
             let info = info.map_err(|error| say(&error))?;
+            if let Some(part) = registry::part(&info) {
+                self.out.job(job, JobNews::Part(part));
+            }
             let Some(text) = text(&info) else {
                 last = info.aux.and_then(|aux| aux.id).or(last);
                 continue;
@@ -147,7 +158,7 @@ impl EngineClient {
     }
 
     async fn packed(&self, recipe: &Recipe, others: &[String]) -> Result<Packed, String> {
-        let Some(pack) = self.pack.clone() else { return Err("nothing can be built here".into()) };
+        let Some(pack) = self.lent.pack.clone() else { return Err("nothing can be built here".into()) };
         let folder = Path::new(&recipe.folder).to_owned();
         let file = folder.join(&recipe.dockerfile);
         let others: Vec<_> = others.iter().map(|other| folder.join(other)).collect();
@@ -179,7 +190,8 @@ fn is_from(instruction: &str) -> bool {
 /// What a piece of the answer has to say; a pull's lines have an image and a status.
 fn text(info: &BuildInfo) -> Option<String> {
     info.stream.clone().or_else(|| {
-        let status = info.status.as_deref().filter(|_| info.progress_detail.is_none())?;
+        let counts = info.progress_detail.as_ref().is_some_and(|detail| detail.current.is_some());
+        let status = info.status.as_deref().filter(|_| !counts)?;
         Some(format!("{}{status}\n", info.id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default()))
     })
 }
@@ -192,6 +204,12 @@ fn options(recipe: &Recipe, dockerfile: &str) -> BuildImageOptions {
     if !recipe.target.is_empty() {
         options = options.target(&recipe.target);
     }
+    if recipe.pull {
+        options = options.pull("1");
+    }
+    if !recipe.platform.is_empty() {
+        options = options.platform(&recipe.platform);
+    }
     if !recipe.arguments.is_empty() {
         let arguments: HashMap<String, String> = recipe.arguments.iter().cloned().collect();
         options = options.buildargs(&arguments);
@@ -200,7 +218,7 @@ fn options(recipe: &Recipe, dockerfile: &str) -> BuildImageOptions {
 }
 
 /// Makes a text safe to stand in a query.
-fn encode(text: &str) -> String {
+pub(super) fn encode(text: &str) -> String {
     text.bytes().fold(String::new(), |all, byte| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/' => {
             all + char::from(byte).encode_utf8(&mut [0; 4])
@@ -210,7 +228,7 @@ fn encode(text: &str) -> String {
 }
 
 /// Comes back when the job was cancelled: what it waits for is dropped then, which ends it in the engine too.
-async fn cancelled(cancel: &Cancel) {
+pub(super) async fn cancelled(cancel: &Cancel) {
     while !cancel.is_cancelled() {
         tokio::time::sleep(CANCEL).await;
     }

@@ -67,7 +67,7 @@ impl EngineClient {
             Ok((watch, updates)) => return Ok((Source::Here(watch), updates)),
             Err(why) => why,
         };
-        let Some(watching) = &self.watching else { return Err(why) };
+        let Some(watching) = &self.lent.watching else { return Err(why) };
         let lines = watching(container.to_owned()).await;
         let lines = lines.map_err(|error| format!("{why}, and the engine does not watch for others: {error}"))?;
         let (sender, updates) = channel();

@@ -22,6 +22,14 @@ fn arguments(text: &str) -> Result<Vec<(String, String)>, String> {
     words.iter().map(pair).collect()
 }
 
+fn word(on: bool) -> &'static str {
+    if on { "yes" } else { "no" }
+}
+
+fn is_word(text: &str) -> Option<String> {
+    (!["yes", "no"].contains(&text.trim())).then(|| "write yes or no".into())
+}
+
 impl Build {
     pub(super) fn take_action(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
         self.act_on_build(action, cx)
@@ -158,7 +166,8 @@ impl Build {
     fn open_options(&self, cx: &mut Context<'_>) {
         let Some(recipe) = self.recipe() else { return };
         let pairs: Vec<String> = recipe.arguments.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let form = Form::new("How to build", "what docker build -t, --target and --build-arg say", FormPurpose::Build)
+        let about = "what docker build -t, --target, --build-arg and its like say";
+        let form = Form::new("How to build", about, FormPurpose::Build)
             .with("name", "app or app:1; empty: the image gets no name", &recipe.name, |text| {
                 let wrong =
                     |c: char| c.is_whitespace() || c.is_control() || c.is_ascii_uppercase() && !text.contains(':');
@@ -167,15 +176,29 @@ impl Build {
             .with("target", "the stage to stop at; empty: the last one", &recipe.target, |text| {
                 text.trim().contains(char::is_whitespace).then(|| "a stage's name is one word".into())
             })
-            .with("arguments", "NAME=value NAME=value, for ARG", &words::join(&pairs), |text| arguments(text).err());
+            .with("arguments", "NAME=value NAME=value, for ARG", &words::join(&pairs), |text| arguments(text).err())
+            .with("platform", "linux/arm64; empty: this machine's", &recipe.platform, |text| {
+                let parts = text.trim().split('/').filter(|part| !part.is_empty()).count();
+                (!text.trim().is_empty() && !(2..=3).contains(&parts))
+                    .then(|| "write os/arch or os/arch/variant".into())
+            })
+            .with("cache", "yes: what was built before is taken; no: every step runs", word(!recipe.no_cache), is_word)
+            .with(
+                "pull",
+                "yes: every image that is named is fetched; no: what is here will do",
+                word(recipe.pull),
+                is_word,
+            );
         cx.popups.push(Popup::Form(form));
     }
 
     pub(super) fn take_options(&mut self, texts: &[String]) {
-        if let [name, target, pairs] = texts {
+        if let [name, target, pairs, platform, cache, pull] = texts {
             self.name = Some(name.clone());
             target.clone_into(&mut self.target);
             self.arguments = arguments(pairs).unwrap_or_default();
+            platform.clone_into(&mut self.platform);
+            (self.no_cache, self.pull) = (cache == "no", pull == "yes");
         }
     }
 

@@ -68,7 +68,9 @@ impl Build {
             ("image", if recipe.name.is_empty() { "no name" } else { &recipe.name }, false),
             ("target", recipe.target.as_str(), false),
             ("arguments", &arguments.join(" "), false),
+            ("platform", recipe.platform.as_str(), false),
             ("cache", if recipe.no_cache { "not used: every step runs" } else { "used" }, false),
+            ("pull", if recipe.pull { "every image that is named" } else { "" }, false),
         ];
         let mut y = inner.y;
         for (name, value, is_path) in facts.iter().filter(|fact| !fact.1.is_empty()) {

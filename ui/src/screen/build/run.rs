@@ -38,9 +38,9 @@ pub(super) struct RunStep {
 }
 
 impl RunStep {
-    /// How long it took, in milliseconds, once that is known.
-    pub(super) fn millis(&self) -> Option<u64> {
-        self.ended.map(|ended| ended.saturating_sub(self.began))
+    /// How long it took, in milliseconds, or has taken at `now`.
+    pub(super) fn millis(&self, now: u64) -> u64 {
+        self.ended.unwrap_or(now).saturating_sub(self.began)
     }
 
     fn write(&mut self, text: &str) {
@@ -91,7 +91,7 @@ impl Run {
             News::Cached => last.into_iter().for_each(|step| step.cached = true),
             News::Laid(laid) => last.into_iter().for_each(|step| step.band = Band::of(&laid, look)),
             News::Output(text) => last.into_iter().for_each(|step| step.write(&text)),
-            News::Image(_) => {}
+            News::Image(_) | News::Clock => {}
             News::Built(image) => self.end(State::Built(image)),
             News::Failed(why) => self.end(State::Failed(why)),
         }

@@ -101,7 +101,7 @@ impl Build {
                 verdict,
                 why: planned.as_ref().map_or("", |planned| planned.why),
                 band: step.band,
-                millis: step.millis(),
+                millis: Some(step.millis(run.millis)),
             }),
             (None, Some(planned)) => Some(Shown { verdict, ..planned }),
             (None, None) => None,

@@ -53,7 +53,7 @@ impl Build {
         if let Some(run) = self.own_run() {
             let took = time(run.millis);
             return match &run.state {
-                State::Running => "is being built".into(),
+                State::Running => format!("is being built, {}", time(run.millis)),
                 State::Built(image) => format!("built {} in {took}", crate::model::short(image)),
                 State::Failed(_) => format!("failed after {took}"),
                 State::Cancelled => "cancelled: what was done is kept".into(),

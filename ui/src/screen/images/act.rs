@@ -173,6 +173,8 @@ impl Images {
             Action::Remove => self.ask_remove(cx),
             Action::Prune => self.ask_prune(cx),
             Action::Load => Self::open_load(cx),
+            Action::Pull => self.open_pull(cx),
+            Action::Push => self.open_push(cx),
             Action::New => {
                 if let (Some(row), false) = (self.list.current(), cx.is_read_only()) {
                     let (form, requests) = LaunchForm::new(row.reference());

@@ -88,6 +88,26 @@ impl Images {
         cx.popups.push(Popup::Input(Input::new("Load an image archive", hint, folder, Purpose::Load)));
     }
 
+    pub(super) fn open_pull(&self, cx: &mut Context<'_>) {
+        if cx.is_read_only() {
+            return;
+        }
+        let name = self.list.current().and_then(|row| row.tags.first().cloned()).unwrap_or_default();
+        let hint = "alpine, debian:12-slim, localhost:5000/team/app@sha256:…; without a tag it is latest";
+        cx.popups.push(Popup::Input(Input::new("Fetch an image from its registry", hint, name, Purpose::Pull)));
+    }
+
+    pub(super) fn open_push(&self, cx: &mut Context<'_>) {
+        if cx.is_read_only() {
+            return;
+        }
+        let Some(name) = self.list.current().and_then(|row| row.tags.first().cloned()) else {
+            return cx.refuse("the image has no name that says to which registry: t gives it one");
+        };
+        let hint = "the registry stands before the first slash; t gives the image a name at another one";
+        cx.popups.push(Popup::Input(Input::new("Bring the image to its registry", hint, name, Purpose::Push)));
+    }
+
     pub(super) fn open_save(&self, cx: &mut Context<'_>) {
         let chosen = self.list.chosen();
         let Some(first) = chosen.first() else { return };
@@ -239,6 +259,27 @@ impl Images {
                 let (job, cancel) = cx.jobs.start(format!("load {}", file_name(text)), false);
                 cx.log.add(&["load", "-i", text]);
                 cx.requests.push(Request::Load { job, cancel, path: PathBuf::from(text) });
+            }
+            Purpose::Pull => {
+                let (name, tag) = split_tag(text.trim());
+                if name.is_empty() {
+                    return;
+                }
+                // A digest says more than any tag.
+                let whole = if text.contains('@') { text.trim().to_owned() } else { format!("{name}:{tag}") };
+                let (job, cancel) = cx.jobs.start(format!("pull {whole}"), false);
+                cx.log.add(&["pull", &whole]);
+                cx.requests.push(Request::Pull { job, cancel, name: whole });
+            }
+            Purpose::Push => {
+                let (name, tag) = split_tag(text.trim());
+                if name.is_empty() {
+                    return;
+                }
+                let whole = format!("{name}:{tag}");
+                let (job, cancel) = cx.jobs.start(format!("push {whole}"), false);
+                cx.log.add(&["push", &whole]);
+                cx.requests.push(Request::Push { job, cancel, name: whole });
             }
             Purpose::SaveImages { references, size } => {
                 let (job, cancel) = cx.jobs.start(format!("save {}", file_name(text)), false);
