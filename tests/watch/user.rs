@@ -62,9 +62,9 @@ fn an_ordinary_user_sees_what_changes_and_what_is_not_promised() {
     ] {
         assert_eq!(out.lines().filter(|line| line.contains(told)).count(), 1, "{told} in\n{out}");
     }
-    let with_process = out.lines().find(|line| {
-        line.contains("probably") || line.ends_with(|c: char| c == ')') && !line.ends_with("(found afterwards)")
-    });
+    let with_process = out
+        .lines()
+        .find(|line| line.contains("probably") || line.ends_with(')') && !line.ends_with("(found afterwards)"));
     assert_eq!(with_process, None, "a process that nobody told");
     let summary = text(&output);
     assert!(summary.contains("(unknown)") && summary.contains("1 whiteouts"), "{summary}");
