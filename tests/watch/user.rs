@@ -67,7 +67,7 @@ fn an_ordinary_user_sees_what_changes_and_what_is_not_promised() {
         .find(|line| line.contains("probably") || line.ends_with(')') && !line.ends_with("(found afterwards)"));
     assert_eq!(with_process, None, "a process that nobody told");
     let summary = text(&output);
-    assert!(summary.contains("(unknown)") && summary.contains("1 whiteouts"), "{summary}");
+    assert!(summary.contains("(unknown)") && summary.contains("1 whited out"), "{summary}");
 }
 
 /// The program without the right to mark a whole file system, though it may run containers: what an ordinary user gets.

@@ -232,7 +232,7 @@ fn what_is_not_promised_is_said() {
     let text = screen.give(Data::Live(number, first)).text();
     assert!(text.contains("processes by seccomp") && text.contains("~chmod 7"), "{text}");
     let text = screen.keys("space g").text();
-    assert!(text.contains("follows from the system call"), "{text}");
+    assert!(text.contains("probably by chmod 7"), "{text}");
 }
 
 #[test]

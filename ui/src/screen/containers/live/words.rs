@@ -148,9 +148,12 @@ pub(super) fn sentence(event: &Event, overlay: Option<&Attached>, look: &Look) -
         Certainty::Coalesced => ". There may have been several in one",
         Certainty::Inferred => ". Found afterwards: not reported as it happened",
     };
-    let by = event.who.as_ref().filter(|who| who.by.is_some());
-    let by = by.map_or("", |_| ". Which process it was follows from the system call that it made");
-    format!("{} {what}{doubt}{by}", path(event, look))
+    let by = match &event.who {
+        None => String::new(),
+        Some(Who { by: None, .. }) => format!(", by {}", process(event)),
+        Some(_) => format!(", probably by {}", process(event).trim_start_matches('~')),
+    };
+    format!("{} {what}{by}{doubt}", path(event, look))
 }
 
 /// The mechanism in few words, and whether it tells everything.
