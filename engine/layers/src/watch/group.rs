@@ -291,7 +291,9 @@ impl Group {
             self.opened.add(raw.pid, raw.target, reading.batch);
         }
         if raw.is(mask::RENAME) {
-            if let (Some(Place::Holder(id)), true) = (self.places.get(raw.target), raw.name.ends_with(REMOVING))
+            // A mark on one of two directories tells nothing of the other: it was taken to one that nobody watches.
+            let taken = raw.name.is_empty() || raw.name.ends_with(REMOVING);
+            if let (Some(Place::Holder(id)), true) = (self.places.get(raw.target), taken)
                 && let Some(attachment) = self.overlays.get_mut(id)
             {
                 attachment.removed = true;
