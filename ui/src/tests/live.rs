@@ -230,7 +230,7 @@ fn what_is_not_promised_is_said() {
     inferred.who = Some(Who { pid: 7, name: Some(RawPath(b"chmod"[..].into())), by: Some(Evidence::Seccomp) });
     let first = batch(&screen, vec![Update::Attached(told), Update::Event(inferred)]);
     let text = screen.give(Data::Live(number, first)).text();
-    assert!(text.contains("processes by seccomp") && text.contains("~chmod 7"), "{text}");
+    assert!(text.contains("who by seccomp") && text.contains("~chmod 7"), "{text}");
     let text = screen.keys("space g").text();
     assert!(text.contains("probably by chmod 7"), "{text}");
 }

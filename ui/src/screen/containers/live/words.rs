@@ -162,9 +162,9 @@ pub(super) fn mechanism(attached: &Attached) -> &'static str {
     match (attached.method, attached.names_processes) {
         (Evidence::Fanotify, _) => "fanotify, exact",
         (Evidence::Directories, true) => "fanotify by directory, exact",
-        (Evidence::Directories, false) if probable => "fanotify by directory, processes by seccomp",
+        (Evidence::Directories, false) if probable => "fanotify by directory, who by seccomp",
         (Evidence::Directories, false) => "fanotify by directory, no processes",
-        (Evidence::Inotify, _) if probable => "inotify: what changed between two looks, processes by seccomp",
+        (Evidence::Inotify, _) if probable => "inotify: what changed between two looks, who by seccomp",
         (Evidence::Inotify, _) => "inotify: what changed between two looks, no processes",
         (Evidence::Scan | Evidence::Seccomp, _) => "reading again each second, no processes",
     }
