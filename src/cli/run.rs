@@ -37,7 +37,8 @@ pub(crate) struct Run {
     /// Pass signals on to it
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     sig_proxy: bool,
-    /// Tell on standard error what it writes: what is copied up, from which layer, by whom (with -t: sums when it ends)
+    /// Tell on standard error what it writes: what is copied up, from which layer, by whom (with -t: sums when it ends).
+    /// Without root, --annotation outcrop.notify=true is set for it
     #[arg(long)]
     watch: bool,
     #[command(flatten)]

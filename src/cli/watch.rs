@@ -28,7 +28,8 @@ pub(crate) use self::watching::Watching;
   outcrop watch web --until-exit --summary --record web.jsonl
   outcrop watch --replay web.jsonl        the same again later
 
-It sees everything as root. Without root it sees what changes, not which process did it; what it cannot see it says.")]
+It sees everything as root. Without root it sees what changes, and which process did it only in containers of outcrop that were
+started with run --watch or --annotation outcrop.notify=true. What it cannot see it says.")]
 pub(crate) struct Watch {
     /// Container, mount point, or all
     #[arg(value_name = "CONTAINER|MOUNT|all", required_unless_present = "replay", conflicts_with = "replay")]

@@ -15,7 +15,8 @@
 //! How it is known: a copy-up is a file that overlayfs made in its work directory and then linked or moved into the upper
 //! one. fanotify marks on the filesystem report both with the process, in order; a model of the upper directory, kept from
 //! these reports alone, turns them into facts. Where there are no such marks, directories are marked, or watched by inotify,
-//! or read again and again. When nothing happens, when reports were lost, and at the end, the upper directory is read and
+//! or read again and again. The kernel tells an ordinary user no processes: who wrote is then inferred from what an engine is told
+//! of its container's system calls ([`Notice`]), where it is. When nothing happens, when reports were lost, and at the end, the upper directory is read and
 //! compared with the model; what differs is told as an event of its own.
 
 mod advice;

@@ -135,7 +135,7 @@ fn what_is_refused_stays_refused() {
 fn processes_of_an_exec_are_named() {
     let host = Host::new();
     let mut said = String::new();
-    let body = json!({ "Cmd": ["sh", "-c", "until [ -e /end ]; do sleep 0.1; done"] });
+    let body = json!({ "Cmd": ["sh", "-c", "until [ -e /end ]; do sleep 0.1; done; sleep 1"] });
     let (ran, events) = watched(&host, body, |id| {
         let cmd = ["sh", "-c", "echo $$; echo x >> /etc/passwd; touch /end"].map(str::to_owned).to_vec();
         said = host.exec(id, ExecConfig { cmd, attach_stdout: true, ..ExecConfig::default() }).out;

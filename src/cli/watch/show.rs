@@ -47,8 +47,10 @@ impl Show {
 
     /// Takes in an update, and prints it unless only a summary is wanted.
     pub(super) fn update(&mut self, update: &Update) -> Result<(), Failure> {
-        self.totals.add(update);
-        self.adviser.add(update);
+        if self.summary {
+            self.totals.add(update);
+            self.adviser.add(update);
+        }
         if let Update::Attached(attached) = update {
             let mut attached = attached.clone();
             if let Some(name) = self.names.get(&attached.upper) {

@@ -25,26 +25,45 @@ fn kinds(counts: &Counts) -> [(&'static str, u64); 9] {
         ("copied up", counts.copy_ups),
         ("new", counts.creates),
         ("written", counts.writes),
-        ("attributes", counts.attributes),
-        ("whiteouts", counts.whiteouts),
+        ("with other attributes", counts.attributes),
+        ("whited out", counts.whiteouts),
         ("removed", counts.deletes),
-        ("opaque", counts.opaques),
+        ("made opaque", counts.opaques),
         ("renamed", counts.renames),
         ("linked", counts.links),
     ]
 }
 
-/// For people.
-pub(super) fn text(totals: &Totals, adviser: &Adviser, overlays: &HashMap<u32, Attached>) -> String {
-    let bytes = totals.bytes;
-    let mut out = match bytes {
+/// What copying cost and what it was for.
+fn cost(bytes: Bytes) -> String {
+    match bytes {
         Bytes { copied: 0, written: 0 } => "nothing was copied up\n".into(),
         Bytes { copied: 0, written } => format!("nothing was copied up, {} were written\n", size(written)),
         Bytes { copied, written: 0 } => format!("{} copied up to change nothing\n", size(copied)),
         Bytes { copied, written } => {
             format!("{} copied up to change {}: {}\n", size(copied), size(written), times(bytes))
         }
-    };
+    }
+}
+
+/// A column that says whose layer or file a line is about, where there are several overlays.
+struct Whose<'a>(&'a HashMap<u32, Attached>);
+
+impl Whose<'_> {
+    fn title(&self) -> &'static str {
+        if self.0.len() > 1 { "OVERLAY\t" } else { "" }
+    }
+
+    fn name(&self, overlay: u32) -> String {
+        let known = self.0.get(&overlay).map_or("?", |known| known.name.as_str());
+        if self.0.len() > 1 { format!("{}\t", safe::word(known)) } else { String::new() }
+    }
+}
+
+/// For people.
+pub(super) fn text(totals: &Totals, adviser: &Adviser, overlays: &HashMap<u32, Attached>) -> String {
+    let bytes = totals.bytes;
+    let mut out = cost(bytes);
     let counts: Vec<_> =
         kinds(&totals.counts).iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{n} {word}")).collect();
     let _ = writeln!(out, "{}", counts.join(", "));
@@ -57,12 +76,14 @@ pub(super) fn text(totals: &Totals, adviser: &Adviser, overlays: &HashMap<u32, A
     }
     let mut layers: Vec<_> = totals.layers.iter().collect();
     layers.sort_by_key(|(key, _)| **key);
-    let mut rows = "\nLAYER\tFILES COPIED\tBYTES\tCREATED BY\n".to_owned();
+    let whose = Whose(overlays);
+    let mut rows = format!("\n{}LAYER\tFILES COPIED\tBYTES\tCREATED BY\n", whose.title());
     for ((overlay, layer), sums) in &layers {
         let lower = overlays.get(overlay).and_then(|overlay| overlay.lowers.get(*layer));
         let made =
             lower.and_then(|lower| lower.created_by.as_deref()).unwrap_or_default().lines().next().unwrap_or_default();
-        let _ = writeln!(rows, "{}\t{}\t{}\t{}", layer + 1, sums.copy_ups, size(sums.copied), safe::word(made));
+        let (copied, made) = (size(sums.copied), safe::word(made));
+        let _ = writeln!(rows, "{}{}\t{}\t{copied}\t{made}", whose.name(*overlay), layer + 1, sums.copy_ups);
     }
     push(&mut out, &rows, layers.len());
     let mut processes: Vec<_> = totals.processes.iter().collect();
@@ -75,11 +96,12 @@ pub(super) fn text(totals: &Totals, adviser: &Adviser, overlays: &HashMap<u32, A
         let _ = writeln!(rows, "{name}\t{}\t{copied}\t{written}\t{}", sums.events, times(sums.bytes));
     }
     push(&mut out, &rows, processes.len());
-    let mut rows = "\nFILE\tCOPIED\tCHANGED\tTIMES\n".to_owned();
+    let mut rows = format!("\n{}FILE\tCOPIED\tCHANGED\tTIMES\n", whose.title());
     let top = totals.top(FILES);
-    for ((_, file), sums) in &top {
+    for ((overlay, file), sums) in &top {
         let (copied, written) = (size(sums.bytes.copied), size(sums.bytes.written));
-        let _ = writeln!(rows, "{}\t{copied}\t{written}\t{}", path(&file.text()), times(sums.bytes));
+        let (whose, file) = (whose.name(*overlay), path(&file.text()));
+        let _ = writeln!(rows, "{whose}{file}\t{copied}\t{written}\t{}", times(sums.bytes));
     }
     push(&mut out, &rows, top.len());
     let advice = adviser.advice();

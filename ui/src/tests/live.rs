@@ -218,12 +218,21 @@ fn what_is_not_promised_is_said() {
     told.method = Evidence::Directories;
     told.names_processes = false;
     told.notes = vec!["a whole filesystem can be watched by root only".into()];
-    let first = batch(&screen, vec![Update::Attached(told)]);
+    let first = batch(&screen, vec![Update::Attached(told.clone())]);
     let text = screen.give(Data::Live(number, first)).text();
     assert!(text.contains("no processes") && text.contains("by root only"), "{text}");
     let more = batch(&screen, vec![event(1, "etc/passwd", 1)]);
     let text = screen.give(Data::Live(number, more)).text();
     assert!(text.contains("by root only"), "it stays said\n{text}");
+    let (mut screen, number) = open(ENGINE);
+    told.infers_processes = true;
+    let Update::Event(mut inferred) = event(1, "etc/passwd", 1) else { panic!("it is one") };
+    inferred.who = Some(Who { pid: 7, name: Some(RawPath(b"chmod"[..].into())), by: Some(Evidence::Seccomp) });
+    let first = batch(&screen, vec![Update::Attached(told), Update::Event(inferred)]);
+    let text = screen.give(Data::Live(number, first)).text();
+    assert!(text.contains("who by seccomp") && text.contains("~chmod 7"), "{text}");
+    let text = screen.keys("space g").text();
+    assert!(text.contains("probably by chmod 7"), "{text}");
 }
 
 #[test]

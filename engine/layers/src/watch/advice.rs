@@ -5,11 +5,15 @@ use std::collections::HashMap;
 use super::event::{Data, Event, Kind};
 use super::overlay::Update;
 use super::raw_path::RawPath;
+use super::totals::let_go;
 
 /// Bytes below which nothing is advised.
 const WORTH: u64 = 100_000;
 /// Writes to one folder from which on it looks like one for logs or data.
 const BUSY: u64 = 20;
+
+/// Most files that are remembered: of more, the half that cost least is let go.
+const MOST_FILES: usize = 200_000;
 
 /// One piece of advice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +73,7 @@ impl Adviser {
             Kind::Compared { changed, .. } => file.changed = *changed,
             _ => {}
         }
+        let_go(&mut self.files, MOST_FILES, |file| file.copied + file.writes);
     }
 
     /// What would spare most, first.

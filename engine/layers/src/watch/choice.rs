@@ -23,8 +23,8 @@ pub(crate) const ORDER: [Evidence; 4] = [Evidence::Fanotify, Evidence::Directori
 /// What is said where the kernel tells no processes, and nobody else does.
 pub(crate) const NO_PROCESS: &str = "without root the kernel does not tell which process it was";
 /// What is said where they are inferred.
-pub(crate) const INFERRED: &str = "which process it was is inferred from the container's system calls (seccomp notification), \
-     told before they ran; what goes through io_uring has none";
+pub(crate) const INFERRED: &str =
+    "processes follow from their system calls (seccomp notification), which io_uring goes around";
 
 /// Tries whether `method` can watch `overlay`.
 ///

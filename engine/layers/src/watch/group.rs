@@ -203,7 +203,7 @@ impl Group {
         };
         let told = match self.evidence {
             Evidence::Fanotify => true,
-            Evidence::Directories => holder.parent().is_some_and(|above| self.watch_path(above).is_ok()),
+            Evidence::Directories => holder.parent().is_some_and(|above| self.watch_beside(&holder, above).is_ok()),
             _ => false, // the place of the upper directory is looked at before it is read
         };
         if told && !self.places.contains_key(&handle) {
@@ -211,8 +211,12 @@ impl Group {
         }
     }
 
-    fn watch_path(&mut self, path: &Path) -> io::Result<()> {
+    /// Watches the directory `path` too, if it is on the file system of `holder`: the kernel takes marks on one only.
+    fn watch_beside(&mut self, holder: &Path, path: &Path) -> io::Result<()> {
         let dir = beneath::directory(path)?;
+        if rustix::fs::fstat(&dir)?.st_dev != rustix::fs::stat(holder)?.st_dev {
+            return Err(io::ErrorKind::CrossesDevices.into());
+        }
         let handle = beneath::identity(dir.as_fd(), b"")?;
         self.watch(&dir, &handle)
     }
@@ -287,7 +291,9 @@ impl Group {
             self.opened.add(raw.pid, raw.target, reading.batch);
         }
         if raw.is(mask::RENAME) {
-            if let (Some(Place::Holder(id)), true) = (self.places.get(raw.target), raw.name.ends_with(REMOVING))
+            // A mark on one of two directories tells nothing of the other: it was taken to one that nobody watches.
+            let taken = raw.name.is_empty() || raw.name.ends_with(REMOVING);
+            if let (Some(Place::Holder(id)), true) = (self.places.get(raw.target), taken)
                 && let Some(attachment) = self.overlays.get_mut(id)
             {
                 attachment.removed = true;

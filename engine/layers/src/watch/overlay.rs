@@ -41,7 +41,7 @@ impl Overlay {
             super::mounts::overlays().unwrap_or_default().into_iter().find(|mount| mount.overlay.upper == upper);
         let mounted = mounted.map(|mount| mount.overlay).unwrap_or_default();
         // Without root, overlayfs can only keep its notes in attributes that users may set.
-        let of_user = std::fs::metadata(&upper).is_ok_and(|it| it.uid() != 0);
+        let of_user = std::fs::metadata(&upper).is_ok_and(|it| it.uid() != 0) || !is_first_namespace();
         let userxattr = mounted.userxattr || of_user;
         Self { name, upper, work, lowers, userxattr, metacopy: mounted.metacopy, notices: None }
     }
@@ -55,6 +55,11 @@ impl Overlay {
         self.notices = socket.filter(|socket| !id.is_empty() && socket.exists());
         self
     }
+}
+
+/// Whether users have the numbers here that they have everywhere: in another user namespace root is an ordinary user.
+fn is_first_namespace() -> bool {
+    std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
 }
 
 /// One lower directory.

@@ -1,12 +1,16 @@
 //! Sums of what was told.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Evidence, Kind};
 use super::overlay::Update;
 use super::raw_path::RawPath;
+
+/// Most files that are kept: of more, the half that cost least is let go. Sums over all files have them still.
+const MOST_FILES: usize = 200_000;
 
 /// Sums of all updates that were added, live or from a recording: what a screen shows beside the feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +19,7 @@ pub struct Totals {
     pub counts: Counts,
     /// Sums over all files.
     pub bytes: Bytes,
-    /// Per file: the overlay's number and the path.
+    /// Per file: the overlay's number and the path. At most 200,000: of more, those that most was copied of.
     pub files: HashMap<(u32, RawPath), FileTotals>,
     /// Per process name; `None` gathers those without one.
     pub processes: HashMap<Option<RawPath>, ProcessTotals>,
@@ -133,6 +137,7 @@ impl Totals {
             Kind::Rename { from, .. } => self.renamed(event.overlay, from, &event.path),
             _ => {}
         }
+        let_go(&mut self.files, MOST_FILES, |file| file.bytes.copied);
         self.bytes.copied += copied;
         self.bytes.written += written;
         let process = event.who.as_ref().and_then(|who| who.name.clone());
@@ -173,6 +178,17 @@ impl Totals {
     }
 }
 
+/// Keeps a map from growing for ever: of more than `most` entries at least half go, those with the lowest `cost` first.
+pub(super) fn let_go<K: Eq + Hash, V>(map: &mut HashMap<K, V>, most: usize, cost: impl Fn(&V) -> u64) {
+    if map.len() <= most {
+        return;
+    }
+    let mut costs: Vec<u64> = map.values().map(&cost).collect();
+    let (_, middle, _) = costs.select_nth_unstable(most / 2);
+    let middle = *middle;
+    map.retain(|_, value| cost(value) > middle);
+}
+
 impl FileTotals {
     /// Takes in how many bytes of the file differ now; returns how many more than before.
     fn measured(&mut self, changed: Option<u64>) -> u64 {
@@ -203,5 +219,23 @@ impl Counts {
         };
         *count += 1;
         self.found_by_scan += u64::from(event.evidence == Evidence::Scan);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_costs_least_is_let_go() {
+        let mut map: HashMap<u64, u64> = (0..100).map(|n| (n, n)).collect();
+        let_go(&mut map, 100, |cost| *cost);
+        assert_eq!(map.len(), 100);
+        map.insert(100, 100);
+        let_go(&mut map, 100, |cost| *cost);
+        assert!(map.len() <= 50 && map.contains_key(&100) && !map.contains_key(&0), "{map:?}");
+        let mut same: HashMap<u64, u64> = (0..101).map(|n| (n, 0)).collect();
+        let_go(&mut same, 100, |cost| *cost);
+        assert_eq!(same.len(), 0);
     }
 }

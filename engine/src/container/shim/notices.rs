@@ -70,7 +70,7 @@ struct Watcher {
 }
 
 impl Notices {
-    /// Listens at `path`, where the container `id` wants its calls to be told ([`HostConfig::tells_calls`]) and nothing is lost by
+    /// Listens at `path`, where the container `id` wants its calls to be told (see `HostConfig::tells_calls`) and nothing is lost by
     /// it: another runtime starts the processes itself, and a filter that asks a tracer or logs would do so no more.
     pub(super) fn wanted(root: &Path, id: &str, path: &Path) -> Option<Self> {
         let host = Directory::of(root, id).host_config().ok()?;

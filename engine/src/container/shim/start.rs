@@ -99,9 +99,7 @@ impl<'a> Container<'a> {
         let record = self.write_files(record, &host, &network)?;
         make_directories(&root, record.config.working_dir.as_bytes())?;
         let user = who(&root, &record.config.user, host.group_add.as_deref().unwrap_or_default())?;
-        if let Some(notices) = &mut pump.notices {
-            notices.set_root(root.as_fd());
-        }
+        pump.notices.iter_mut().for_each(|notices| notices.set_root(root.as_fd()));
         // The container's first process begins as a copy of this one: what is open here is a way out through /proc/self/fd.
         drop(root);
         let rights = Rights::of(&host)?;

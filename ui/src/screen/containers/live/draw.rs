@@ -202,14 +202,15 @@ impl Containers {
                 lines.extend(wrap(&words, width.max(20)).into_iter().map(|line| (line, text)));
             }
         }
-        // The last line says what is not promised.
+        // The last lines say what is not promised.
         let limits: Vec<&str> = feed.unrecorded.iter().chain(&feed.notes).map(String::as_str).collect();
-        let limits = limits.join("; ");
-        let room = usize::from(area.height) - usize::from(!limits.is_empty() && area.height > 1);
-        lines.truncate(room.max(1));
-        if !limits.is_empty() && (area.height > 1 || lines.is_empty()) {
-            lines.resize(room, (String::new(), dim));
-            lines.push((limits, dim));
+        let mut limits = if limits.is_empty() { Vec::new() } else { wrap(&limits.join("; "), width.max(20)) };
+        let height = usize::from(area.height);
+        limits.truncate(if height > 1 { height / 2 } else { usize::from(lines.is_empty()) });
+        lines.truncate(height - limits.len());
+        if !limits.is_empty() {
+            lines.resize(height - limits.len(), (String::new(), dim));
+            lines.extend(limits.into_iter().map(|line| (line, dim)));
         }
         for ((line, style), y) in lines.iter().zip(area.y..area.bottom()) {
             pen.text(area.x + 1, y, area.width.saturating_sub(2), line, *style);

@@ -148,9 +148,12 @@ pub(super) fn sentence(event: &Event, overlay: Option<&Attached>, look: &Look) -
         Certainty::Coalesced => ". There may have been several in one",
         Certainty::Inferred => ". Found afterwards: not reported as it happened",
     };
-    let by = event.who.as_ref().filter(|who| who.by.is_some());
-    let by = by.map_or("", |_| ". Which process it was follows from the system call that it made");
-    format!("{} {what}{doubt}{by}", path(event, look))
+    let by = match &event.who {
+        None => String::new(),
+        Some(Who { by: None, .. }) => format!(", by {}", process(event)),
+        Some(_) => format!(", probably by {}", process(event).trim_start_matches('~')),
+    };
+    format!("{} {what}{by}{doubt}", path(event, look))
 }
 
 /// The mechanism in few words, and whether it tells everything.
@@ -159,9 +162,9 @@ pub(super) fn mechanism(attached: &Attached) -> &'static str {
     match (attached.method, attached.names_processes) {
         (Evidence::Fanotify, _) => "fanotify, exact",
         (Evidence::Directories, true) => "fanotify by directory, exact",
-        (Evidence::Directories, false) if probable => "fanotify by directory, processes by seccomp",
+        (Evidence::Directories, false) if probable => "fanotify by directory, who by seccomp",
         (Evidence::Directories, false) => "fanotify by directory, no processes",
-        (Evidence::Inotify, _) if probable => "inotify: what changed between two looks, processes by seccomp",
+        (Evidence::Inotify, _) if probable => "inotify: what changed between two looks, who by seccomp",
         (Evidence::Inotify, _) => "inotify: what changed between two looks, no processes",
         (Evidence::Scan | Evidence::Seccomp, _) => "reading again each second, no processes",
     }
