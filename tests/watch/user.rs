@@ -8,7 +8,9 @@ use outcrop_layers::watch::Evidence;
 use rustix::process::Signal;
 
 use super::Watching;
+use crate::containers::Machine;
 use crate::outcrop::{Outcrop, text};
+use crate::user::User;
 
 /// A user that nothing knows of.
 const USER: u32 = 64321;
@@ -106,4 +108,32 @@ fn a_container_goes_on_when_its_watchers_are_killed() {
         assert_eq!((who.name.expect("named").to_string().as_str(), who.by), (name, Some(Evidence::Seccomp)), "{path}");
     }
     outcrop.ok(["rm", "web"]);
+}
+
+/// `run --watch` of an ordinary user has the container's calls told, and the processes that wrote are named.
+#[test]
+#[ignore = "needs root, busybox-static and newuidmap: run by .ci/run"]
+fn run_of_an_ordinary_user_names_processes() {
+    for user in [User::Ranges, User::Single] {
+        let machine = Machine::of(user);
+        let script = "echo more >> /etc/passwd; chmod 600 /etc/group; rm /etc/shadow; mkdir /new; touch /new/file";
+        let run = ["run", "--rm", "--watch", "--network", "none", "base:1", "sh", "-c", script];
+        let (code, out, told) = machine.ends(&run);
+        assert_eq!((code, out.as_str()), (0, ""), "{told}");
+        for said in ["with its probable process", "seccomp notification", "io_uring"] {
+            assert!(told.contains(said), "{said} is not in\n{told}");
+        }
+        for (change, process) in [
+            ("COPY-UP     /etc/passwd  ", "sh"),
+            ("ATTRIBUTES  /etc/group  ", "chmod"),
+            ("DELETE      /etc/shadow  ", "rm"),
+            ("NEW         /new  ", "mkdir"),
+            ("NEW         /new/file  ", "touch"),
+        ] {
+            let line = told.lines().find(|line| line.contains(change));
+            let line = line.unwrap_or_else(|| panic!("{change} is not in\n{told}"));
+            assert!(line.contains(&format!("probably {process} (")), "{line}");
+        }
+        assert!(!told.contains("REMOVE"), "{told}");
+    }
 }
