@@ -40,7 +40,7 @@ impl Screen for Containers {
         let alive = self.list.rows.iter().filter(|row| row.state.is_alive()).count();
         let mut parts =
             vec![format!("{alive} of {} running", plural(self.list.rows.len() as u64, "container", "containers"))];
-        if let Some(written) = self.current_detail().and_then(|detail| detail.written) {
+        if let Some(written) = self.surface_size() {
             parts.push(format!("{} written by this one", look.size(written)));
         }
         parts

@@ -83,7 +83,7 @@ impl Containers {
 
     /// Bytes of the writable layer. What was read last tells more than what was measured before; the engine's list of changes does
     /// not tell all bytes.
-    fn surface_size(&self) -> Option<u64> {
+    pub(super) fn surface_size(&self) -> Option<u64> {
         let read = (self.tally.known && self.changes.files.origins.is_some()).then_some(self.tally.bytes);
         let told = self.live.bytes_since();
         let measured = || self.current_detail().and_then(|detail| detail.written);
