@@ -220,6 +220,27 @@ pub struct Ulimit {
     pub soft: i64,
 }
 
+impl Ulimit {
+    /// Which there are, as Docker's program knows them.
+    pub const NAMES: [&str; 15] = [
+        "core",
+        "cpu",
+        "data",
+        "fsize",
+        "locks",
+        "memlock",
+        "msgqueue",
+        "nice",
+        "nofile",
+        "nproc",
+        "rss",
+        "rtprio",
+        "rttime",
+        "sigpending",
+        "stack",
+    ];
+}
+
 /// Bytes of /dev/shm where nothing is said, as Docker has it.
 pub const DEFAULT_SHM: i64 = 64 << 20;
 

@@ -1,29 +1,12 @@
 //! `--ulimit name=soft[:hard]`.
 
+use outcrop_engine::container::Ulimit;
 use serde_json::{Value, json};
-
-const NAMES: [&str; 15] = [
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
 
 /// Reads a limit as docker's go-units does; -1 is no limit.
 pub(super) fn parse(text: &str) -> Result<Value, String> {
     let (name, limits) = text.split_once('=').ok_or_else(|| format!("invalid ulimit argument: {text}"))?;
-    if !NAMES.contains(&name) {
+    if !Ulimit::NAMES.contains(&name) {
         return Err(format!("invalid ulimit type: {name}"));
     }
     let number =

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::device::Device;
-use crate::container::host_config::HostConfig;
+use crate::container::host_config::{HostConfig, Ulimit};
 
 /// `linux.resources` of a bundle.
 pub(super) fn resources(host: &HostConfig, devices: &[Device]) -> Result<Value, String> {
@@ -79,28 +79,11 @@ fn device_rules(host: &HostConfig, devices: &[Device]) -> Result<Value, String> 
 
 /// `process.rlimits` of a bundle.
 pub(super) fn rlimits(host: &HostConfig) -> Result<Vec<Value>, String> {
-    const KNOWN: &[&str] = &[
-        "as",
-        "core",
-        "cpu",
-        "data",
-        "fsize",
-        "locks",
-        "memlock",
-        "msgqueue",
-        "nice",
-        "nofile",
-        "nproc",
-        "rss",
-        "rtprio",
-        "rttime",
-        "sigpending",
-        "stack",
-    ];
     let mut all = Vec::new();
     for limit in host.ulimits.iter().flatten() {
         let name = limit.name.to_ascii_lowercase();
-        if !KNOWN.contains(&name.as_str()) {
+        // Docker's program does not offer `as`, its daemon takes it.
+        if name != "as" && !Ulimit::NAMES.contains(&name.as_str()) {
             return Err(format!("invalid ulimit type: {}", limit.name));
         }
         let kind = format!("RLIMIT_{}", name.to_ascii_uppercase());
