@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use outcrop_engine::container::{ContainerError, Containers, CreateBody, ExecConfig, Message};
+use outcrop_engine::container::{Attached, ContainerError, Containers, CreateBody, ExecConfig, Message};
 use outcrop_engine::image::ImportOptions;
 use outcrop_engine::progress::{Cancel, Ctx};
 use outcrop_engine::{Engine, OpenOptions};
@@ -31,6 +31,23 @@ pub(crate) struct Ran {
     pub(crate) out: String,
     pub(crate) err: String,
     pub(crate) code: i32,
+}
+
+impl Ran {
+    /// Takes what a process says until it has ended.
+    pub(crate) fn listen(&mut self, attached: &mut Attached) {
+        while let Some(message) = attached.receive().expect("a message") {
+            match message {
+                Message::Stdout(bytes) => self.out.push_str(&String::from_utf8_lossy(&bytes)),
+                Message::Stderr(bytes) => self.err.push_str(&String::from_utf8_lossy(&bytes)),
+                Message::Exited(code, _) => {
+                    self.code = code;
+                    break;
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 impl Host {
@@ -104,17 +121,7 @@ impl Host {
             ran.code = -1;
             return ran;
         }
-        while let Some(message) = attached.receive().expect("a message") {
-            match message {
-                Message::Stdout(bytes) => ran.out.push_str(&String::from_utf8_lossy(&bytes)),
-                Message::Stderr(bytes) => ran.err.push_str(&String::from_utf8_lossy(&bytes)),
-                Message::Exited(code, _) => {
-                    ran.code = code;
-                    break;
-                }
-                _ => {}
-            }
-        }
+        ran.listen(&mut attached);
         ran
     }
 
@@ -135,14 +142,7 @@ impl Host {
             Ok(attached) => attached,
             Err(error) => return Ran { err: error.to_string(), code: -1, ..ran },
         };
-        while let Some(message) = attached.receive().expect("a message") {
-            match message {
-                Message::Stdout(bytes) => ran.out.push_str(&String::from_utf8_lossy(&bytes)),
-                Message::Stderr(bytes) => ran.err.push_str(&String::from_utf8_lossy(&bytes)),
-                Message::Exited(code, _) => ran.code = code,
-                _ => {}
-            }
-        }
+        ran.listen(&mut attached);
         assert_eq!(self.containers.exec(&exec).expect("an exec").exit_code, Some(ran.code));
         ran
     }

@@ -35,17 +35,7 @@ fn watched(host: &Host, body: Value, during: impl FnOnce(&str)) -> (Ran, Vec<Eve
     host.containers.start(&id).expect("started");
     during(&id);
     let mut ran = Ran { id, ..Ran::default() };
-    while let Some(message) = attached.receive().expect("a message") {
-        match message {
-            Message::Stdout(bytes) => ran.out.push_str(&String::from_utf8_lossy(&bytes)),
-            Message::Stderr(bytes) => ran.err.push_str(&String::from_utf8_lossy(&bytes)),
-            Message::Exited(code, _) => {
-                ran.code = code;
-                break;
-            }
-            _ => {}
-        }
-    }
+    ran.listen(&mut attached);
     watch.stop();
     let events = updates.iter().filter_map(|update| match update {
         Update::Event(event) => Some(event),
