@@ -13,6 +13,7 @@ mod terminal;
 mod volumes;
 mod work;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::{EventMessageTypeEnum, ImageInspect, ImageSummary};
 use bollard::query_parameters::{
-    EventsOptionsBuilder, ImportImageOptionsBuilder, ListImagesOptionsBuilder, PruneImagesOptionsBuilder,
-    RemoveImageOptionsBuilder, TagImageOptionsBuilder,
+    EventsOptionsBuilder, ImportImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder,
+    PruneImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use outcrop_layers::digest::{ChainId, DiffId};
@@ -179,10 +180,26 @@ impl EngineClient {
     }
 
     async fn list(&self) {
-        match self.docker.list_images(Some(ListImagesOptionsBuilder::default().build())).await {
-            Ok(images) => self.out.data(Data::Images(images.into_iter().map(row).collect())),
-            Err(error) => self.failed("list the images", &error),
+        let all = ListContainersOptionsBuilder::default().all(true).build();
+        let (images, containers) = tokio::join!(
+            self.docker.list_images(Some(ListImagesOptionsBuilder::default().build())),
+            self.docker.list_containers(Some(all)),
+        );
+        let mut rows: Vec<ImageRow> = match images {
+            Ok(images) => images.into_iter().map(row).collect(),
+            Err(error) => return self.failed("list the images", &error),
+        };
+        // Docker itself does not count them when it lists images.
+        if let Ok(containers) = containers {
+            let mut users: HashMap<String, u64> = HashMap::new();
+            for image in containers.into_iter().filter_map(|container| container.image_id) {
+                *users.entry(image).or_default() += 1;
+            }
+            for row in &mut rows {
+                row.containers = Some(users.get(&row.id).copied().unwrap_or(0));
+            }
         }
+        self.out.data(Data::Images(rows));
     }
 
     async fn details(&self, ids: Vec<String>) {

@@ -4,7 +4,7 @@ use ratatui::style::Modifier;
 
 use super::fixture::{FAMILY, HOSTILE};
 use super::{COLOUR, Kit, Screen};
-use crate::message::Request;
+use crate::message::{Data, Request};
 use crate::safe_text::Charset;
 use crate::theme::Level;
 
@@ -135,6 +135,24 @@ fn removing_lists_what_goes_and_needs_y() {
     assert!(text.contains("Remove 2 images?"), "{text}");
     let text = screen.keys("y").text();
     assert!(text.contains("an archive is only read"), "{text}");
+}
+
+#[test]
+fn what_a_container_stands_on_frees_nothing() {
+    let mut screen = Screen::open(None, Kit { engine: true, ..COLOUR });
+    let image = |id: u8, containers| crate::model::ImageRow {
+        id: format!("sha256:{id:064x}"),
+        tags: vec![format!("image{id}:latest")],
+        size: 5_000_000,
+        created: i64::from(id),
+        containers: Some(containers),
+        parent: String::new(),
+    };
+    screen.give(Data::Images(vec![image(1, 0), image(2, 1)]));
+    let text = screen.keys("delete").text();
+    assert!(text.contains("in use by 1 container") && text.contains("stays until the container goes"), "{text}");
+    let text = screen.keys("esc j delete").text();
+    assert!(text.contains("image1:latest") && !text.contains("stays until"), "{text}");
 }
 
 #[test]

@@ -168,8 +168,13 @@ impl Images {
             }
             lines.push(line);
         }
-        let (bytes, layers, exact) = self.freed(&going);
+        let stays = |row: &&crate::model::ImageRow| row.containers.is_some_and(|users| users > 0);
+        let (kept, free): (Vec<_>, Vec<_>) = going.iter().copied().partition(stays);
+        let (bytes, layers, exact) = self.freed(&free);
         lines.push(Line::default());
+        if !kept.is_empty() {
+            lines.push(Line::of("what a container stands on stays until the container goes", Role::Bad));
+        }
         let about = if exact { "frees " } else { "frees at least " };
         lines.push(
             Line::of(about, Role::Text)
