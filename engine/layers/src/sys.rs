@@ -3,3 +3,4 @@
 pub(crate) mod fanotify;
 pub(crate) mod handle;
 pub(crate) mod perf;
+pub(crate) mod view;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use outcrop_layers::watch::{Options, Recorder, Update, Watch};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -11,10 +12,13 @@ use super::show::Show;
 use super::target::Target;
 use super::{Failure, How};
 
+/// How long what follows an update is gathered, so that a burst is not shown piece by piece, which costs those who write.
+const GATHERED: Duration = Duration::from_millis(5);
+
 /// A watch that runs. What happens after [`Watching::begin`] has returned is seen.
 pub(crate) struct Watching {
     watch: Watch,
-    updates: UnboundedReceiver<Update>,
+    updates: UnboundedReceiver<Vec<Update>>,
     show: Show,
     record: Option<(PathBuf, Recorder<BufWriter<File>>)>,
 }
@@ -36,7 +40,15 @@ impl Watching {
         let (sender, updates) = unbounded_channel();
         std::thread::Builder::new()
             .name("watch-tell".into())
-            .spawn(move || told.iter().all(|update| sender.send(update).is_ok()))
+            .spawn(move || {
+                while let Ok(first) = told.recv() {
+                    let batch = std::iter::once(first).chain(told.try_iter()).collect();
+                    if sender.send(batch).is_err() {
+                        return;
+                    }
+                    std::thread::sleep(GATHERED);
+                }
+            })
             .map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
         Ok(Self { watch, updates, show, record })
     }
@@ -48,15 +60,15 @@ impl Watching {
             tokio::select! {
                 result = &mut ended => break result,
                 update = self.updates.recv() => match update {
-                    Some(update) => self.add(&update)?,
+                    Some(batch) => self.add(&batch)?,
                     None => break ended.await,
                 },
             }
         };
         let Self { watch, mut updates, mut show, mut record } = self;
         let stopped = tokio::task::spawn_blocking(move || watch.stop());
-        while let Some(update) = updates.recv().await {
-            add(&mut show, &mut record, &update)?;
+        while let Some(batch) = updates.recv().await {
+            batch.iter().try_for_each(|update| add(&mut show, &mut record, update))?;
         }
         let _ = stopped.await; // a thread that panicked has said so
         if let Some((path, recorder)) = &mut record {
@@ -66,13 +78,11 @@ impl Watching {
         result
     }
 
-    fn add(&mut self, update: &Update) -> Result<(), Failure> {
-        add(&mut self.show, &mut self.record, update)?;
-        if self.updates.is_empty() {
-            self.show.flush()?;
-            if let Some((path, recorder)) = &mut self.record {
-                recorder.flush().map_err(|error| told(path, &error))?;
-            }
+    fn add(&mut self, batch: &[Update]) -> Result<(), Failure> {
+        batch.iter().try_for_each(|update| add(&mut self.show, &mut self.record, update))?;
+        self.show.flush()?;
+        if let Some((path, recorder)) = &mut self.record {
+            recorder.flush().map_err(|error| told(path, &error))?;
         }
         Ok(())
     }

@@ -74,6 +74,15 @@ impl Fanotify {
         self.mark(libc::FAN_MARK_ONLYDIR, CHANGES | mask::ON_CHILD, dir)
     }
 
+    /// Has nothing told of what is opened through the mount that `dir` is on.
+    ///
+    /// # Errors
+    /// EINVAL where the group has no mark on the filesystem; ENOMEM.
+    pub(crate) fn ignore_openings(&self, dir: BorrowedFd<'_>) -> io::Result<()> {
+        let flags = libc::FAN_MARK_MOUNT | libc::FAN_MARK_IGNORED_MASK | libc::FAN_MARK_IGNORED_SURV_MODIFY;
+        self.mark(flags, mask::OPEN, dir)
+    }
+
     #[expect(unsafe_code, reason = "rustix has no fanotify")]
     fn mark(&self, flags: libc::c_uint, mask: u64, dir: BorrowedFd<'_>) -> io::Result<()> {
         let flags = flags | libc::FAN_MARK_ADD;

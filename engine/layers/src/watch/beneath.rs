@@ -6,9 +6,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
 
 use super::event::Node;
 use crate::sys::handle::{self, Handle};
+use crate::sys::view;
 
 /// Longest extended attribute that is looked at, in bytes.
 const LONGEST_VALUE: usize = 4096;
@@ -18,23 +20,29 @@ pub(crate) fn directory(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
+/// Opens a directory that is looked at for long, so that looking changes nothing in it where the kernel allows that. The second
+/// value is whether nobody else uses the mount that it is on.
+pub(crate) fn view(path: &Path) -> io::Result<(OwnedFd, bool)> {
+    view::open(path).map(|dir| (dir, true)).or_else(|_| Ok((directory(path)?, false)))
+}
+
 /// Opens `path` below `dir` without following any link; an empty path is `dir` itself.
 pub(crate) fn open(dir: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
     let path = if path.is_empty() { b"." } else { path };
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    // NO_SYMLINKS would refuse a link as the last component even for O_PATH: its directory is opened first then.
-    let (folder, name) = match path.iter().rposition(|byte| *byte == b'/') {
-        Some(slash) if flags.contains(OFlags::PATH) => (Some(&path[..slash]), &path[slash + 1..]),
-        _ => (None, path),
-    };
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    if !flags.contains(OFlags::PATH) {
-        return Ok(rustix::fs::openat2(dir, name, flags, Mode::empty(), resolve)?);
+    match (rustix::fs::openat2(dir, path, flags, Mode::empty(), resolve), path.iter().rposition(|byte| *byte == b'/')) {
+        // NO_SYMLINKS refuses a link as the last component even for O_PATH: its directory is opened first then.
+        (Err(Errno::LOOP), Some(slash)) if flags.contains(OFlags::PATH) => {
+            let within = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let folder = rustix::fs::openat2(dir, &path[..slash], within, Mode::empty(), resolve)?;
+            Ok(rustix::fs::openat(folder, &path[slash + 1..], flags, Mode::empty())?)
+        }
+        (Err(Errno::LOOP), None) if flags.contains(OFlags::PATH) => {
+            Ok(rustix::fs::openat(dir, path, flags, Mode::empty())?)
+        }
+        (opened, _) => Ok(opened?),
     }
-    let Some(folder) = folder else { return Ok(rustix::fs::openat(dir, name, flags, Mode::empty())?) };
-    let within = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = rustix::fs::openat2(dir, folder, within, Mode::empty(), resolve)?;
-    Ok(rustix::fs::openat(folder, name, flags, Mode::empty())?)
 }
 
 /// What an O_PATH descriptor stands for.

@@ -6,24 +6,34 @@ use std::io::{self, Read};
 /// Bytes compared at a time.
 const BLOCK: usize = 128 << 10;
 
-/// Bytes of `upper` that are not what `lower` has at the same place, and by how many bytes one is longer.
-///
-/// # Errors
-/// What reading fails with.
-pub(crate) fn changed(upper: File, lower: File) -> io::Result<u64> {
-    let (mut upper, mut lower) = (upper, lower);
-    let (mut one, mut other) = (vec![0; BLOCK], vec![0; BLOCK]);
-    let mut changed = 0;
-    loop {
-        let (n, m) = (fill(&mut upper, &mut one)?, fill(&mut lower, &mut other)?);
-        let both = n.min(m);
-        if one[..both] != other[..both] {
-            changed += one[..both].iter().zip(&other[..both]).filter(|(a, b)| a != b).count() as u64;
-        }
-        if n < BLOCK || m < BLOCK {
-            let rest = |file: &mut File, more: bool| if more { io::copy(file, &mut io::sink()) } else { Ok(0) };
-            let (upper, lower) = (rest(&mut upper, n == BLOCK)?, rest(&mut lower, m == BLOCK)?);
-            return Ok(changed + (n as u64 + upper).abs_diff(m as u64 + lower));
+/// What files are compared with: room that is kept from one to the next.
+#[derive(Default)]
+pub(crate) struct Comparer {
+    upper: Vec<u8>,
+    lower: Vec<u8>,
+}
+
+impl Comparer {
+    /// Bytes of `upper` that are not what `lower` has at the same place, and by how many bytes one is longer.
+    ///
+    /// # Errors
+    /// What reading fails with.
+    pub(crate) fn changed(&mut self, mut upper: File, mut lower: File) -> io::Result<u64> {
+        self.upper.resize(BLOCK, 0);
+        self.lower.resize(BLOCK, 0);
+        let (one, other) = (&mut self.upper, &mut self.lower);
+        let mut changed = 0;
+        loop {
+            let (n, m) = (fill(&mut upper, one)?, fill(&mut lower, other)?);
+            let both = n.min(m);
+            if one[..both] != other[..both] {
+                changed += one[..both].iter().zip(&other[..both]).filter(|(a, b)| a != b).count() as u64;
+            }
+            if n < BLOCK || m < BLOCK {
+                let rest = |file: &mut File, more: bool| if more { io::copy(file, &mut io::sink()) } else { Ok(0) };
+                let (upper, lower) = (rest(&mut upper, n == BLOCK)?, rest(&mut lower, m == BLOCK)?);
+                return Ok(changed + (n as u64 + upper).abs_diff(m as u64 + lower));
+            }
         }
     }
 }
@@ -60,6 +70,7 @@ mod tests {
         let big = vec![7; BLOCK * 2 + 9];
         let mut other = big.clone();
         (other[3], other[BLOCK + 1]) = (1, 2);
+        let mut comparer = Comparer::default();
         for (upper, lower, want, alike) in [
             (&b"abc"[..], &b"abc"[..], 0, true),
             (b"abX", b"abc", 1, false),
@@ -72,7 +83,7 @@ mod tests {
         ] {
             write("upper", upper);
             write("lower", lower);
-            assert_eq!(changed(open("upper"), open("lower")).expect("read"), want);
+            assert_eq!(comparer.changed(open("upper"), open("lower")).expect("read"), want);
             assert_eq!(begins_alike(open("upper"), open("lower")).expect("read"), alike, "{want}");
         }
     }

@@ -15,6 +15,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use super::beneath;
+use super::compare::Comparer;
 use super::event::{Certainty, Evidence, Kind};
 use super::lowers::Lowers;
 use super::model::{Id, Model, TOP};
@@ -103,6 +104,7 @@ pub(crate) struct Group {
     pub(crate) tells_opens: bool,
     places: HashMap<Handle, Place>,
     opened: Opened,
+    comparer: Comparer,
     pub(crate) overlays: BTreeMap<u32, Attachment>,
     /// Directories that came up and are not watched yet; `None` for those in the work directory.
     new_directories: Vec<(u32, Option<Id>)>,
@@ -120,6 +122,7 @@ impl Group {
             tells_opens,
             places: HashMap::new(),
             opened: Opened::default(),
+            comparer: Comparer::default(),
             overlays: BTreeMap::new(),
             new_directories: Vec::new(),
             changed: Vec::new(),
@@ -151,9 +154,12 @@ impl Group {
         overlay: Overlay,
         tell: Option<(u64, &mut Out)>,
     ) -> io::Result<(u64, Vec<String>)> {
-        let upper = beneath::directory(&overlay.upper)?;
+        let (upper, own) = beneath::view(&overlay.upper)?;
         let handle = beneath::identity(upper.as_fd(), b"")?;
         let (lowers, notes) = Lowers::open(&overlay);
+        if let Some(watcher) = &mut self.watcher {
+            lowers.views().chain(own.then_some(upper.as_fd())).for_each(|view| watcher.overlook(view));
+        }
         let attachment = Attachment {
             overlay,
             upper,

@@ -1,7 +1,7 @@
 //! The lower directories: which of them a path comes from.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{OFlags, SeekFrom, Stat};
@@ -18,6 +18,8 @@ const REMEMBERED: usize = 20_000;
 pub(crate) struct Lowers {
     /// Base first; `None` for one that could not be opened.
     layers: Vec<Option<OwnedFd>>,
+    /// Which of them are on a mount that only this watch uses.
+    own: Vec<bool>,
     userxattr: bool,
     /// Per directory the layers that have it, topmost first, down to where one hides the rest.
     directories: HashMap<Box<[u8]>, Arc<[usize]>>,
@@ -39,15 +41,20 @@ impl Lowers {
     /// Opens the directories; tells which could not be opened.
     pub(crate) fn open(overlay: &Overlay) -> (Self, Vec<String>) {
         let mut missing = Vec::new();
-        let mut open = |path: &std::path::Path| match beneath::directory(path) {
-            Ok(dir) => Some(dir),
+        let mut open = |path: &std::path::Path| match beneath::view(path) {
+            Ok((dir, own)) => (Some(dir), own),
             Err(error) => {
                 missing.push(format!("cannot open the lower directory {}: {error}", path.display()));
-                None
+                (None, false)
             }
         };
-        let layers = overlay.lowers.iter().map(|lower| open(&lower.path)).collect();
-        (Self { layers, userxattr: overlay.userxattr, directories: HashMap::new() }, missing)
+        let (layers, own) = overlay.lowers.iter().map(|lower| open(&lower.path)).unzip();
+        (Self { layers, own, userxattr: overlay.userxattr, directories: HashMap::new() }, missing)
+    }
+
+    /// Those directories that are on a mount that only this watch uses.
+    pub(crate) fn views(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.layers.iter().zip(&self.own).filter_map(|(dir, own)| Some(dir.as_ref()?.as_fd()).filter(|_| *own))
     }
 
     /// The attribute `overlay.NAME` in the namespace of this mount.
@@ -120,9 +127,7 @@ impl Lowers {
     /// Opens the content of a lower file.
     pub(crate) fn content(&self, lower: &Lower) -> Option<OwnedFd> {
         let dir = self.layers.get(lower.layer)?.as_ref()?;
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOATIME;
-        let open = |flags| beneath::open(dir.as_fd(), &lower.path.0, flags).ok();
-        open(flags).or_else(|| open(flags.difference(OFlags::NOATIME)))
+        beneath::open(dir.as_fd(), &lower.path.0, OFlags::RDONLY | OFlags::NONBLOCK).ok()
     }
 
     /// Bytes that copying a file's content takes: holes are skipped.

@@ -18,12 +18,19 @@ const LATE: usize = 4 << 10;
 
 /// The queues, read by whoever comes first.
 pub(crate) struct Pump {
-    sources: Mutex<Vec<(usize, OwnedFd)>>,
+    sources: Mutex<Sources>,
     sender: Sender<Message>,
     wake: OwnedFd,
     /// Read side of `wake`.
     woken: OwnedFd,
     closed: AtomicBool,
+}
+
+/// What is read from, and the room to read into.
+#[derive(Default)]
+struct Sources {
+    queues: Vec<(usize, OwnedFd)>,
+    bytes: Vec<u8>,
 }
 
 /// What else the thread waits for.
@@ -44,7 +51,7 @@ impl Pump {
     /// Adds the queue of group `group`.
     pub(crate) fn add(&self, group: usize, queue: BorrowedFd<'_>) -> io::Result<()> {
         let queue = queue.try_clone_to_owned()?;
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner).push((group, queue));
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).queues.push((group, queue));
         self.wake();
         Ok(())
     }
@@ -63,9 +70,10 @@ impl Pump {
 
     /// Hands on all that is waiting; what this returns after has been sent.
     pub(crate) fn drain(&self) {
-        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        for (group, queue) in sources.iter() {
-            let mut bytes = vec![0; AT_ONCE];
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let Sources { queues, bytes } = &mut *sources;
+        bytes.resize(AT_ONCE, 0);
+        for (group, queue) in queues.iter() {
             while let Ok(n @ 1..) = rustix::io::read(queue, &mut bytes[..]) {
                 let message = Message::Read { group: *group, bytes: bytes[..n].into(), at: now(), late: n > LATE };
                 if self.sender.send(message).is_err() {
@@ -80,7 +88,7 @@ impl Pump {
         while !self.closed.load(Ordering::Acquire) {
             let queues: Vec<OwnedFd> = {
                 let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-                sources.iter().filter_map(|(_, queue)| queue.try_clone().ok()).collect()
+                sources.queues.iter().filter_map(|(_, queue)| queue.try_clone().ok()).collect()
             };
             if self.wait(&queues, others).is_err() {
                 return;

@@ -26,6 +26,9 @@ const QUIET: u64 = 1_000_000_000;
 /// How often is looked whether something is due, while something may be.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How much the watch's threads step back (`nice(1)`): still a tenth of a busy processor.
+const NICE: i32 = 10;
+
 /// How to watch.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -85,8 +88,18 @@ impl Watch {
         };
         let emptier = pump.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
-        let first = thread("watch-read").spawn(move || emptier.run(&Others { rings, mounts })).map_err(cannot)?;
-        let second = thread("watch").spawn(move || desk.run()).map_err(cannot)?;
+        let first = thread("watch-read")
+            .spawn(move || {
+                step_back();
+                emptier.run(&Others { rings, mounts });
+            })
+            .map_err(cannot)?;
+        let second = thread("watch")
+            .spawn(move || {
+                step_back();
+                desk.run();
+            })
+            .map_err(cannot)?;
         Ok((Self { sender, pump, threads: vec![second, first] }, updates))
     }
 
@@ -130,6 +143,12 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Lets those who are watched go first: by the kernel's reading of `setpriority(2)` this is about the calling thread only.
+fn step_back() {
+    // Without the right to, it takes its turn like everybody.
+    let _ = rustix::process::setpriority_process(None, NICE);
 }
 
 /// What the second thread works on.

@@ -28,6 +28,9 @@ pub(crate) trait Watcher: Send {
     /// What the kernel answers: no right to, not on this filesystem, too many of them.
     fn watch(&mut self, dir: BorrowedFd<'_>, handle: &[u8]) -> io::Result<()>;
 
+    /// Sees no more what is opened through the mount that `dir` is on, which only this watch uses.
+    fn overlook(&mut self, _dir: BorrowedFd<'_>) {}
+
     /// Hands on what `bytes`, as they were read from the descriptor, tell.
     fn parse(&mut self, bytes: &[u8], report: &mut dyn FnMut(Seen<'_>));
 

@@ -87,7 +87,8 @@ impl Group {
             attachment.overlay.metacopy && upper.is_some_and(|file| beneath::xattr(file.as_fd(), &metacopy).is_some())
         };
         let told = match &found.handle {
-            Some(handle) if self.tells_opens && same_filesystem(attachment, found) => {
+            // A lower file elsewhere is opened where no mark sees it.
+            Some(handle) if self.tells_opens && found.stat.st_dev == self.device => {
                 self.opened.since(raw.pid, handle, staged.order, staged.batch)
             }
             _ => Verdict::Doubtful,
@@ -246,11 +247,6 @@ impl Group {
             self.merged_with_copy_up(id, entry, raw, reading, out);
         }
     }
-}
-
-/// Whether a lower file is where the marks of the upper directory see it opened.
-fn same_filesystem(attachment: &super::Attachment, found: &Found) -> bool {
-    beneath::stat(attachment.upper.as_fd()).is_ok_and(|upper| upper.st_dev == found.stat.st_dev)
 }
 
 /// Opens for reading what an O_PATH descriptor stands for, if that is a regular file.

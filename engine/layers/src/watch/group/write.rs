@@ -5,11 +5,11 @@ use std::os::fd::AsFd;
 use super::arrival::reopened;
 use super::{Group, Reading};
 use crate::sys::fanotify::mask;
+use crate::watch::beneath;
 use crate::watch::event::{Certainty, Data, Kind, Node};
 use crate::watch::model::{Id, Known};
 use crate::watch::out::Out;
 use crate::watch::raw::Raw;
-use crate::watch::{beneath, compare};
 
 /// A file that stays open is told to have been written after so many nanoseconds.
 pub(crate) const PATIENCE: u64 = 250_000_000;
@@ -139,7 +139,8 @@ impl Group {
             return Outcome { size: Some(size), changed: None };
         }
         let lower = attachment.lowers.content(lower);
-        let changed = lower.zip(reopened(&file)).and_then(|(lower, upper)| compare::changed(upper, lower.into()).ok());
+        let both = lower.zip(reopened(&file));
+        let changed = both.and_then(|(lower, upper)| self.comparer.changed(upper, lower.into()).ok());
         Outcome { size: Some(size), changed }
     }
 

@@ -36,6 +36,11 @@ impl Watcher for Filesystem {
         Ok(())
     }
 
+    fn overlook(&mut self, dir: BorrowedFd<'_>) {
+        // Otherwise its own openings are told, which means nothing and only takes time.
+        let _ = self.0.ignore_openings(dir);
+    }
+
     fn parse(&mut self, bytes: &[u8], report: &mut dyn FnMut(Seen<'_>)) {
         parse(bytes, report);
     }
