@@ -4,10 +4,10 @@ mod kept;
 mod sums;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use outcrop_layers::watch::Update;
+use outcrop_layers::watch::{Update, Updates};
 
 pub(crate) use kept::Kept;
 pub(crate) use sums::{Sums, Top, times};
@@ -30,7 +30,7 @@ pub(crate) struct Batch {
 
 /// Hands updates on in batches until there are no more. The first of a quiet time is handed on at once; in a burst batches come at
 /// most every 80 ms, and less often where making the sums takes longer. While nothing happens it sleeps.
-pub(crate) fn relay(updates: &Receiver<Update>, kept: &Kept, hand_on: &dyn Fn(Batch)) {
+pub(crate) fn relay(updates: &Updates, kept: &Kept, hand_on: &dyn Fn(Batch)) {
     let mut next = Instant::now();
     while let Ok(first) = updates.recv() {
         let mut batch = vec![first];
@@ -49,7 +49,6 @@ pub(crate) fn relay(updates: &Receiver<Update>, kept: &Kept, hand_on: &dyn Fn(Ba
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::sync::mpsc::channel;
 
     use super::*;
     use crate::tests::live::event;
@@ -58,7 +57,7 @@ mod tests {
     fn a_burst_becomes_a_few_batches_and_nothing_is_lost() {
         let folder = tempfile::tempdir().expect("makes a folder");
         let kept = Kept::new(folder.path());
-        let (sender, receiver) = channel();
+        let (sender, receiver) = outcrop_layers::watch::updates();
         for n in 0..20_000 {
             sender.send(event(n, &format!("var/file-{n}"), 10)).expect("is taken");
         }

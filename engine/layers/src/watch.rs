@@ -1,13 +1,13 @@
 //! Copy-on-write, live: what overlayfs does when a container writes, to which file, from which layer, and for whom.
 //!
 //! A [`Watch`] runs in threads of its own. [`Watch::attach`] takes an [`Overlay`]: one that is mounted ([`mounts`]) or one that
-//! will be, as a container that was created and not started. [`Watch::start`] also returns a channel of [`Update`]s:
+//! will be, as a container that was created and not started. [`Watch::start`] also returns [`Updates`], a queue of these:
 //!
 //! - [`Update::Attached`] tells what is watched, by which mechanism, why that one, and what it cannot do;
 //! - [`Update::Event`] is one fact. Facts of an overlay come in the order in which they happened;
 //! - [`Update::Detached`] ends an overlay, and tells whether all that was told equals what is there.
 //!
-//! A screen takes what has come since it last looked (`try_iter`), adds it to its own [`Totals`] and [`Adviser`],
+//! A screen takes what has come since it last looked ([`Updates::try_recv`]), adds it to its own [`Totals`] and [`Adviser`],
 //! appends it to its feed, and draws from these: nothing is shared with the threads, so drawing never waits. Pausing the
 //! display is not drawing; the updates are still taken. A [`Recorder`] writes the same updates to a file, and a [`Replay`]
 //! gives them back, so that a recording is shown by the same code.
@@ -41,6 +41,7 @@ mod raw_path;
 mod record;
 mod run;
 mod totals;
+mod updates;
 mod watcher;
 
 pub use advice::{About, Advice, Adviser};
@@ -52,3 +53,4 @@ pub use raw_path::RawPath;
 pub use record::{Recorder, Replay};
 pub use run::{Options, Watch};
 pub use totals::{Bytes, Counts, FileTotals, LayerTotals, ProcessTotals, Totals};
+pub use updates::{UpdateSender, Updates, updates};

@@ -1,12 +1,12 @@
 //! `GET /outcrop/watch`: copy-on-write in a container as it happens, an update a line.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use outcrop_layers::watch::{Options, Overlay, Update, Watch, WatchError};
+use outcrop_layers::watch::{Options, Overlay, Updates, Watch, WatchError};
 use serde_json::Value;
 
 use super::Api;
@@ -32,14 +32,14 @@ pub(super) async fn watch(State(api): State<Api>, params: Params) -> Result<Resp
     let body = body::stream(&api.work, move |mut out, cancel| {
         follow(&updates, &mut out, cancel, || has_ended(&containers, &id));
         watch.stop();
-        for update in updates {
+        for update in updates.iter() {
             out.line(&update);
         }
     });
     Ok(([(CONTENT_TYPE, JSON)], body).into_response())
 }
 
-fn begin(inspect: &Value) -> Result<(Watch, Receiver<Update>), WatchError> {
+fn begin(inspect: &Value) -> Result<(Watch, Updates), WatchError> {
     let data = |name: &str| inspect["GraphDriver"]["Data"][name].as_str().unwrap_or_default();
     let name = inspect["Name"].as_str().unwrap_or_default().trim_start_matches('/');
     let overlay = Overlay::of_graph_driver(name, data("LowerDir"), data("UpperDir"), data("WorkDir"))
@@ -50,7 +50,7 @@ fn begin(inspect: &Value) -> Result<(Watch, Receiver<Update>), WatchError> {
 }
 
 /// Hands updates on until there is no reason to.
-fn follow(updates: &Receiver<Update>, out: &mut BodyWriter, cancel: &Cancel, ended: impl Fn() -> bool) {
+fn follow(updates: &Updates, out: &mut BodyWriter, cancel: &Cancel, ended: impl Fn() -> bool) {
     let mut looked = std::time::Instant::now();
     loop {
         match updates.recv_timeout(LOOK) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use outcrop_layers::watch::{Options, Recorder, Update, Watch};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, channel};
 
 use super::show::Show;
 use super::target::Target;
@@ -15,10 +15,13 @@ use super::{Failure, How};
 /// How long what follows an update is gathered, so that a burst is not shown piece by piece, which costs those who write.
 const GATHERED: Duration = Duration::from_millis(5);
 
+/// Most updates that are shown at a time.
+const MOST: usize = 8192;
+
 /// A watch that runs. What happens after [`Watching::begin`] has returned is seen.
 pub(crate) struct Watching {
     watch: Watch,
-    updates: UnboundedReceiver<Vec<Update>>,
+    updates: Receiver<Vec<Update>>,
     show: Show,
     record: Option<(PathBuf, Recorder<BufWriter<File>>)>,
 }
@@ -37,13 +40,15 @@ impl Watching {
                 watch.attach((**overlay).clone())?;
             }
         }
-        let (sender, updates) = unbounded_channel();
+        let (sender, updates) = channel(1);
         std::thread::Builder::new()
             .name("watch-tell".into())
             .spawn(move || {
                 while let Ok(first) = told.recv() {
-                    let batch = std::iter::once(first).chain(told.try_iter()).collect();
-                    if sender.send(batch).is_err() {
+                    let rest = std::iter::from_fn(|| told.try_recv().ok()).take(MOST);
+                    let batch = std::iter::once(first).chain(rest).collect();
+                    // Whoever reads the output may take its time: what waits meanwhile waits where it is counted.
+                    if sender.blocking_send(batch).is_err() {
                         return;
                     }
                     std::thread::sleep(GATHERED);

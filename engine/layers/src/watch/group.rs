@@ -274,7 +274,7 @@ impl Group {
                     self.changed.push((*id, *entry));
                 }
             }
-            Seen::Overflow => self.overlays.values_mut().for_each(|it| (it.overflowed, it.changed) = (true, true)),
+            Seen::Overflow => self.overflow(),
         });
         let by_directory = watcher.sees_by_directory();
         self.watcher = Some(watcher);
@@ -289,6 +289,11 @@ impl Group {
         for (id, entry) in std::mem::take(&mut self.changed) {
             self.read_again(id, entry, reading.at, out);
         }
+    }
+
+    /// Reports were lost: the upper directories will be read.
+    pub(crate) fn overflow(&mut self) {
+        self.overlays.values_mut().for_each(|it| (it.overflowed, it.changed) = (true, true));
     }
 
     fn event(&mut self, raw: &Raw<'_>, reading: Reading, out: &mut Out) {

@@ -1,7 +1,6 @@
 //! Telling: every event gets its number, its time and the name of its process here.
 
 use std::collections::HashMap;
-use std::sync::mpsc::Sender;
 
 use rustix::time::ClockId;
 
@@ -10,6 +9,7 @@ use super::names::Names;
 use super::notices::Notices;
 use super::overlay::Update;
 use super::raw_path::RawPath;
+use super::updates::UpdateSender;
 
 /// What an event is made of.
 pub(crate) struct Fact {
@@ -26,7 +26,7 @@ pub(crate) struct Fact {
 
 /// Where updates go.
 pub(crate) struct Out {
-    sender: Sender<Update>,
+    sender: UpdateSender,
     seq: u64,
     /// What to add to the monotonic clock to get the time since 1970, in nanoseconds.
     offset: u64,
@@ -36,7 +36,7 @@ pub(crate) struct Out {
 }
 
 impl Out {
-    pub(crate) fn new(sender: Sender<Update>, names: Names) -> Self {
+    pub(crate) fn new(sender: UpdateSender, names: Names) -> Self {
         let offset = clock(ClockId::Realtime).saturating_sub(clock(ClockId::Monotonic));
         Self { sender, seq: 0, offset, names, notices: HashMap::new() }
     }
@@ -59,6 +59,11 @@ impl Out {
             evidence: fact.evidence,
             certainty: fact.certainty,
         }));
+    }
+
+    /// Whether whoever takes what is told is so far behind that telling more would only fill memory.
+    pub(crate) fn is_full(&self) -> bool {
+        self.sender.is_full()
     }
 
     /// Tells something else. When nobody listens any more, the watch is about to end.

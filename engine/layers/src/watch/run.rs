@@ -20,6 +20,7 @@ use super::notices::Notices;
 use super::out::{Out, now};
 use super::overlay::{Attached, Overlay, Update};
 use super::pump::{Others, Pump};
+use super::updates::{Updates, updates};
 
 /// Nothing must have happened for so long before the upper directory is read again, in nanoseconds.
 const QUIET: u64 = 1_000_000_000;
@@ -58,14 +59,14 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Starts it, with nothing to watch yet unless [`Options::all`] is set. The second value is what is told, in order: it waits
-    /// in memory until it is taken, so take it often. It ends with the watch.
+    /// Starts it, with nothing to watch yet unless [`Options::all`] is set. The second value is what is told, in order; it ends with
+    /// the watch. Take it often: when too many updates wait, what happens is not told but found by a scan later, which says so.
     ///
     /// # Errors
     /// No threads or descriptors are to be had; with [`Options::all`] the mounts cannot be read.
-    pub fn start(options: Options) -> Result<(Self, Receiver<Update>), WatchError> {
+    pub fn start(options: Options) -> Result<(Self, Updates), WatchError> {
         let (sender, messages) = channel();
-        let (update_sender, updates) = channel();
+        let (update_sender, updates) = updates();
         let (names, recorded) = Names::start();
         let cannot = |source| WatchError::Start { source };
         let pump = Pump::new(sender.clone()).map_err(cannot)?;
@@ -205,7 +206,11 @@ impl Desk {
                 if let Some(Some(group)) = self.groups.get_mut(group) {
                     self.batch += 1;
                     self.out.names.drain(at);
-                    group.reports(&bytes, Reading { at, late, batch: self.batch }, &mut self.out);
+                    if self.out.is_full() {
+                        group.overflow();
+                    } else {
+                        group.reports(&bytes, Reading { at, late, batch: self.batch }, &mut self.out);
+                    }
                     self.due = if self.due == 0 { at + TICK.as_nanos() as u64 } else { self.due };
                 }
             }
@@ -379,7 +384,7 @@ impl Desk {
         for id in self.all() {
             let due = self.groups.iter().flatten().find_map(|group| Some((group.evidence, group.overlays.get(&id)?)));
             let Some((evidence, overlay)) = due else { continue };
-            let wanted = !behind && (overlay.changed || evidence == Evidence::Scan);
+            let wanted = !behind && !self.out.is_full() && (overlay.changed || evidence == Evidence::Scan);
             if wanted && at >= overlay.not_before && (overlay.overflowed || at >= overlay.last + QUIET) {
                 self.reconcile(id, Reason::Idle);
             }
@@ -413,5 +418,70 @@ impl Desk {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::time::Instant;
+
+    use super::super::event::{Event, Kind};
+    use super::*;
+
+    /// More than may wait.
+    const FILES: usize = 5_000;
+
+    /// Makes files where a watch sees them whose updates nobody takes, and waits until it has seen them.
+    fn burst(upper: &std::path::Path, watch: &Watch, updates: &Updates) {
+        let before = updates.waiting();
+        for n in 0..FILES {
+            fs::write(upper.join(n.to_string()), "x").expect("written");
+            watch.pump.drain();
+        }
+        let until = Instant::now() + Duration::from_secs(20);
+        while updates.waiting() == before {
+            assert!(Instant::now() < until, "nothing is told");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+
+    #[test]
+    fn what_nobody_takes_waits_on_the_disk() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        for name in ["upper", "work"] {
+            fs::create_dir(at(name)).expect("made");
+        }
+        let overlay = Overlay { upper: at("upper"), work: at("work"), ..Overlay::default() };
+        let options = Options { only: Some(Evidence::Directories), ..Options::default() };
+        let (watch, updates) = Watch::start(options).expect("starts");
+        watch.attach(overlay).expect("attaches");
+        burst(&at("upper"), &watch, &updates);
+        assert!(updates.waiting() < FILES, "{} updates wait", updates.waiting());
+        let mut events = Vec::new();
+        let said = |events: &[Event]| {
+            events.iter().any(|it| matches!(it.kind, Kind::Resynchronised { reason: Reason::Overflow, .. }))
+        };
+        while !said(&events) {
+            if let Update::Event(event) = updates.recv_timeout(Duration::from_secs(20)).expect("says what was lost") {
+                events.push(event);
+            }
+        }
+        watch.stop();
+        let mut agrees = None;
+        for update in updates.iter() {
+            match update {
+                Update::Event(event) => events.push(event),
+                Update::Detached { agrees: told, .. } => agrees = told,
+                _ => {}
+            }
+        }
+        assert_eq!(agrees, Some(true));
+        let created = events.iter().filter(|event| matches!(event.kind, Kind::Create { .. }));
+        let paths: Vec<String> = created.map(|event| event.path.to_string()).collect();
+        assert_eq!((paths.len(), paths.iter().collect::<BTreeSet<_>>().len()), (FILES, FILES), "each told once");
     }
 }

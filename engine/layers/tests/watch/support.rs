@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use outcrop_layers::watch::{Attached, Event, Evidence, Kind, Options, Overlay, Update, Watch, WatchError, mounts};
+use outcrop_layers::watch::{
+    Attached, Event, Evidence, Kind, Options, Overlay, Update, Updates, Watch, WatchError, mounts,
+};
 
 /// What the directories of an overlay are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +116,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) {
 /// A watch and what it tells.
 pub(crate) struct Watching {
     watch: Watch,
-    updates: Receiver<Update>,
+    updates: Updates,
 }
 
 impl Watching {

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 
 use bollard::models::ContainerInspectResponse;
 use futures_util::StreamExt;
-use outcrop_layers::watch::{LowerLayer, Options, Overlay, Update, Watch};
+use outcrop_layers::watch::{LowerLayer, Options, Overlay, Update, UpdateSender, Updates, Watch, updates};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
@@ -45,7 +44,7 @@ impl EngineClient {
         self.out.data(Data::Live(generation, Batch { end: Some(why), ..Batch::default() }));
     }
 
-    async fn begin_live(&self, container: &str) -> Result<(Source, Receiver<Update>), String> {
+    async fn begin_live(&self, container: &str) -> Result<(Source, Updates), String> {
         let inspect = self.docker.inspect_container(container, None).await.map_err(|error| say(&error))?;
         let image = inspect.image.clone().unwrap_or_default();
         let words: Vec<String> = match self.detail(&image).await {
@@ -70,7 +69,7 @@ impl EngineClient {
         let Some(watching) = &self.lent.watching else { return Err(why) };
         let lines = watching(container.to_owned()).await;
         let lines = lines.map_err(|error| format!("{why}, and the engine does not watch for others: {error}"))?;
-        let (sender, updates) = channel();
+        let (sender, updates) = updates();
         Ok((Source::There(tokio::spawn(there(lines, sender, words))), updates))
     }
 }
@@ -107,7 +106,7 @@ fn overlay(inspect: &ContainerInspectResponse) -> Result<Overlay, String> {
     Ok(overlay.of_container(inspect.id.as_deref().unwrap_or_default()))
 }
 
-fn here(overlay: Overlay) -> Result<(Watch, Receiver<Update>), String> {
+fn here(overlay: Overlay) -> Result<(Watch, Updates), String> {
     if let Err(error) = std::fs::metadata(&overlay.upper) {
         return Err(format!("cannot look at {}, which it writes to: {error}", overlay.upper.display()));
     }
@@ -121,7 +120,7 @@ fn here(overlay: Overlay) -> Result<(Watch, Receiver<Update>), String> {
 /// Reads the updates that an engine tells, a line each, until it tells no more or something that is none.
 async fn there(
     mut pieces: futures_util::stream::BoxStream<'static, Result<bytes::Bytes, String>>,
-    updates: Sender<Update>,
+    updates: UpdateSender,
     words: Vec<String>,
 ) {
     let mut rest = Vec::new();
@@ -175,7 +174,7 @@ mod tests {
         let line = |update: &Update| format!("{}\n", serde_json::to_string(update).expect("is JSON"));
         let whole = [line(&attached()), line(&event(1, "etc/passwd", 10)), "{\"x\": 1}\n".into()].concat();
         let pieces: Vec<_> = whole.as_bytes().chunks(7).map(|piece| Ok(bytes::Bytes::copy_from_slice(piece))).collect();
-        let (sender, updates) = channel();
+        let (sender, updates) = updates();
         there(stream::iter(pieces).boxed(), sender, Vec::new()).await;
         let got: Vec<Update> = updates.iter().collect();
         assert_eq!(got[..2], [attached(), event(1, "etc/passwd", 10)]);
