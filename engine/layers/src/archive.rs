@@ -45,6 +45,7 @@ use crate::compress::{Compression, MAGIC_LENGTH, decoder, detect};
 use crate::config::{History, ImageConfig, LARGEST_DOCUMENT, RootFs};
 use crate::digest::{DiffId, Digest};
 use crate::entry::Kind;
+use crate::fill::fill;
 use crate::tar::{TarError, TarReader, looks_like_tar};
 
 /// The name of the only layer when a root filesystem is read as an image.
@@ -346,19 +347,6 @@ fn is_blob_name(name: &str) -> bool {
 /// Whether a file's first 512 bytes are those of a layer: a tar header, the zeros of an empty tar, or a compressed stream.
 pub fn is_layer_like(first: &[u8]) -> bool {
     detect(first) != Compression::None || looks_like_tar(first)
-}
-
-fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub mod config;
 pub mod content;
 pub mod digest;
 pub mod entry;
+mod fill;
 pub mod history;
 pub mod index;
 pub mod source;

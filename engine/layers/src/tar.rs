@@ -33,6 +33,7 @@ use self::pax::Pax;
 pub use self::record::{Record, Skip};
 pub use self::sparse::Extent;
 use crate::entry::{Kind, Time};
+use crate::fill::fill;
 
 /// Largest long name and largest PAX header that are read, in bytes.
 pub const LONGEST_SPECIAL: u64 = 1 << 20;
@@ -303,15 +304,7 @@ impl<R: Read, S: Record> TarReader<R, S> {
 
     /// Fills the buffer as far as the stream goes.
     fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, TarError> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.input.read(&mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(TarError::Read { at: self.at, source }),
-            }
-        }
+        let filled = fill(&mut self.input, buffer).map_err(|source| TarError::Read { at: self.at, source })?;
         self.at += filled as u64;
         Ok(filled)
     }

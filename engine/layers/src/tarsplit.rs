@@ -23,6 +23,7 @@ use crc_fast::CrcAlgorithm::Crc64GoIso;
 
 pub use self::kept::Kept;
 use self::line::{Line, Lines};
+use crate::fill::fill;
 use crate::tar::{Mark, Member, Record, clean_path, mark, shown};
 
 /// A segment is written when it has grown to this; a multiple of three, so that base64 has no padding within.
@@ -290,19 +291,6 @@ fn copy(
         return Err(SplitError::Changed { name: shown(file.name), expected, found });
     }
     Ok(())
-}
-
-fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! How much of a file differs from the one it was copied from.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+
+use crate::fill::fill;
 
 /// Bytes compared at a time.
 const BLOCK: usize = 128 << 10;
@@ -43,19 +45,6 @@ pub(crate) fn begins_alike(mut upper: File, mut lower: File) -> io::Result<bool>
     let (mut one, mut other) = ([0; 4096], [0; 4096]);
     let (n, m) = (fill(&mut upper, &mut one)?, fill(&mut lower, &mut other)?);
     Ok(n >= m && one[..m] == other[..m])
-}
-
-fn fill(file: &mut File, block: &mut [u8]) -> io::Result<usize> {
-    let mut full = 0;
-    while full < block.len() {
-        match file.read(&mut block[full..]) {
-            Ok(0) => break,
-            Ok(n) => full += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(full)
 }
 
 #[cfg(test)]
