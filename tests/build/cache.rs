@@ -215,6 +215,8 @@ fn a_failing_step_keeps_those_before_it() {
 fn mistakes_name_line_and_word() {
     let place = Place::new("");
     place.write(".dockerignore", "b.txt\n");
+    std::os::unix::fs::symlink("nowhere", place.folder.join("lost")).expect("link");
+    let lost = "Dockerfile:2: COPY failed: file not found in build context or excluded by .dockerignore: stat lost: file does not exist; it is a link to something that is not there\n";
     for (dockerfile, said) in [
         ("", "Dockerfile: has no instructions"),
         (
@@ -227,6 +229,13 @@ fn mistakes_name_line_and_word() {
             "stat a.tx: file does not exist; did you mean a.txt?\n  2 | COPY a.tx /\n    |      ^^^^",
         ),
         ("FROM base:1\nCOPY b.txt /\n", "; .dockerignore leaves it out"),
+        ("FROM base:1\nCOPY lost /\n", lost),
+        ("FROM base:1\nCOPY l*t /\n", lost),
+        (
+            "FROM base:1\nCOPY --from=7 a /\n",
+            "Dockerfile:2: invalid from flag value 7: there is no stage of that number",
+        ),
+        ("FROM base:1\nWORKDIR $NOTHING\n", "Dockerfile:2: WORKDIR: cannot normalize nothing"),
         ("FROM base:1\nCOPY a.txt sub /x\n", "the destination must be a directory and end with a /"),
         ("FROM base:1\nCOPY --chown=bob a.txt /x\n", "can't find uid for user bob"),
         ("FROM base:1\nCOPY a.txt /etc/passwd/\n", "cannot copy to /etc/passwd/"),

@@ -74,7 +74,9 @@ impl Build<'_> {
         let found = match self.images.resolve(named.name) {
             Ok(image) => Some(image),
             Err(ImageError::NotFound(_)) => None,
-            Err(ImageError::Reference(error)) => return Err(named.problem(error.to_string())),
+            Err(error @ (ImageError::Reference(_) | ImageError::Ambiguous { .. })) => {
+                return Err(named.problem(error.to_string()));
+            }
             Err(error) => return Err(error.into()),
         };
         let other = found.as_ref().and_then(|image| other_platform(image, wanted.as_ref(), named.name));

@@ -216,9 +216,7 @@ impl<'a> Build<'a> {
             return Err(stage.place.problem(&stage.from.image, message).into());
         }
         let (mut state, shown) = self.base(&name, stage)?;
-        if let Some(image) = state.image {
-            self.tell_image(image);
-        }
+        self.tell_image(state.image);
         let missed = std::mem::take(&mut state.missed);
         if missed {
             self.plan_run(&state, shown.into());
@@ -234,16 +232,15 @@ impl<'a> Build<'a> {
             self.announce(&step.text, &step.place);
             state.config.image = state.image.map(|id| id.to_string()).unwrap_or_default();
             self.step(&mut state, step)?;
-            if let Some(image) = state.image {
-                self.tell_image(image);
-            }
+            self.tell_image(state.image);
         }
         Ok(state)
     }
 
-    fn tell_image(&self, image: ImageId) {
+    /// Says what image there is now; `scratch` is none.
+    fn tell_image(&self, image: Option<ImageId>) {
         if self.plan.is_none() {
-            self.say(&format!(" ---> {}\n", image.0.short()));
+            self.say(&format!(" ---> {}\n", image.map(|id| id.0.short().to_string()).unwrap_or_default()));
         }
     }
 

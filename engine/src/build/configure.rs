@@ -128,7 +128,8 @@ impl Build<'_> {
     fn set_entry_point(state: &mut State, command: &CommandLine) -> String {
         let words = command.words(&state.shell());
         let comment = format!("ENTRYPOINT {}", go_list(&words));
-        state.config.entrypoint = Some(words);
+        // As in Docker, an empty one is none, while an empty command stays one.
+        state.config.entrypoint = Some(words).filter(|words| !words.is_empty());
         // A command of the base was meant for its own entry point.
         if !state.command_set {
             state.config.cmd = None;
@@ -165,8 +166,12 @@ impl Build<'_> {
     /// `WORKDIR`: also makes the directory where it is missing.
     pub(crate) fn work_directory(&mut self, state: &mut State, path: &str, step: &Instruction) -> Result<()> {
         let path = self.word(state, path, &step.place)?;
-        let whole = if path.starts_with('/') { path } else { format!("/{}/{path}", state.config.working_dir) };
-        state.config.working_dir = clean(&whole);
+        // As in Docker, an absolute path stays as it is written.
+        state.config.working_dir = match path.as_str() {
+            "" => return Err(step.place.problem("", "WORKDIR: cannot normalize nothing: the path is empty").into()),
+            path if path.starts_with('/') => path.to_owned(),
+            path => clean(&format!("/{}/{path}", state.config.working_dir)),
+        };
         let config = state.commented(&[&format!("#(nop) WORKDIR {}", state.config.working_dir)]);
         if self.probe(state, &config) == Next::Done {
             return Ok(());
@@ -175,7 +180,7 @@ impl Build<'_> {
         let wanted = state.config.working_dir.trim_start_matches('/').to_owned();
         let missing = match &view {
             Some(view) => place(view.as_fd(), wanted.as_bytes()),
-            None => Ok(super::copy::Placed::nowhere(wanted.as_bytes())),
+            None => Ok(super::copy::Placed::nowhere(clean(&wanted).as_bytes())),
         };
         let missing = missing.map_err(|error| {
             let message = format!("Cannot mkdir: {} is not a directory ({error})", state.config.working_dir);

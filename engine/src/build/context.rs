@@ -151,6 +151,7 @@ fn sums(tar: impl Read) -> io::Result<BTreeMap<Vec<u8>, String>> {
             uid: member.uid,
             gid: member.gid,
             owner: b"",
+            group: b"",
             kind: &member.kind,
             xattrs: &member.xattrs,
         };

@@ -19,7 +19,7 @@ use super::instruction::{Copy, CopySource, Instruction};
 use super::state::State;
 use super::tree::{self, Writable, real_path};
 use crate::image::staging::Staging;
-use crate::sys::beneath;
+use crate::sys::{beneath, node};
 
 /// Where sources are looked for.
 pub(crate) enum From {
@@ -194,6 +194,10 @@ impl Build<'_> {
                 self.flush()?;
                 self.done[at].layers.clone()
             }
+            None if name.bytes().all(|b| b.is_ascii_digit()) => {
+                let why = format!("invalid from flag value {name}: there is no stage of that number before this one");
+                return Err(step.place.problem(name, why).into());
+            }
             None => {
                 let (named, platform) = (Named { name, word: name, place: &step.place }, self.options.platform.clone());
                 match self.image(named, platform.as_deref())? {
@@ -258,19 +262,35 @@ impl Placed {
         }
         Self { path: path.to_vec(), is_directory: path.is_empty(), missing }
     }
+
+    /// One directory up; of the root, the root itself.
+    fn up(&mut self) {
+        self.missing.pop();
+        self.path.truncate(beneath::parent_and_name(&self.path).0.len());
+        self.is_directory = self.missing.is_empty();
+    }
 }
 
-/// Finds where `path` (clean, without a leading slash) is in a tree, links on the way followed inside of it.
+/// How many links that lead to nothing are followed.
+const MOST_LINKS: usize = 40;
+
+/// Finds where `path` is in a tree, links on the way followed inside of it; also those that lead to what is not there yet.
 ///
 /// # Errors
-/// When something on the way is no directory.
+/// When something on the way is no directory, or links lead in a circle.
 pub(crate) fn place(tree: BorrowedFd<'_>, path: &[u8]) -> io::Result<Placed> {
     let mut placed = Placed { path: Vec::new(), missing: Vec::new(), is_directory: true };
-    for part in path.split(|&b| b == b'/').filter(|part| !part.is_empty()) {
+    let mut links = 0;
+    let mut left: Vec<Vec<u8>> = parts(path);
+    while let Some(part) = left.pop() {
         if !placed.is_directory && placed.missing.is_empty() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        let next = if placed.path.is_empty() { part.to_vec() } else { [&placed.path, &b"/"[..], part].concat() };
+        if part == b".." {
+            placed.up();
+            continue;
+        }
+        let next = if placed.path.is_empty() { part } else { [&placed.path, &b"/"[..], &part].concat() };
         let found =
             if placed.missing.is_empty() { real_path(tree, &next) } else { Err(io::ErrorKind::NotFound.into()) };
         match found {
@@ -278,15 +298,36 @@ pub(crate) fn place(tree: BorrowedFd<'_>, path: &[u8]) -> io::Result<Placed> {
                 placed.is_directory = beneath::open_directory(tree, &real).is_ok();
                 placed.path = real;
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                placed.missing.push(next.clone());
-                placed.path = next;
-                placed.is_directory = false;
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match dangling(tree, &next) {
+                Some(_) if links == MOST_LINKS => return Err(rustix::io::Errno::LOOP.into()),
+                Some(target) => {
+                    links += 1;
+                    left.extend(parts(&target));
+                    if target.starts_with(b"/") {
+                        placed = Placed { path: Vec::new(), missing: Vec::new(), is_directory: true };
+                    }
+                }
+                None => {
+                    placed.missing.push(next.clone());
+                    placed.path = next;
+                    placed.is_directory = false;
+                }
+            },
             Err(error) => return Err(error),
         }
     }
     Ok(placed)
+}
+
+/// The components of a path, the first of them last.
+fn parts(path: &[u8]) -> Vec<Vec<u8>> {
+    path.split(|&b| b == b'/').filter(|part| !matches!(*part, b"" | b".")).rev().map(<[u8]>::to_vec).collect()
+}
+
+/// Where the link at `path` leads, if there is one.
+fn dangling(tree: BorrowedFd<'_>, path: &[u8]) -> Option<Vec<u8>> {
+    let (parent, name) = beneath::parent_and_name(path);
+    node::read_link(beneath::open_directory(tree, parent).ok()?, name).ok()
 }
 
 /// What a step copies, as far as a plan needs it.
@@ -362,3 +403,6 @@ pub(crate) fn shown(source: &CopySource) -> &str {
         CopySource::Heredoc(heredoc) => &heredoc.name,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,9 +11,10 @@ pub(crate) fn words(text: &str) -> Result<Option<Vec<String>>, &'static str> {
     if !text.trim_start().starts_with('[') {
         return Ok(None);
     }
-    match serde_json::from_str::<Vec<serde_json::Value>>(text) {
-        Err(_) => Ok(None),
-        Ok(values) => values
+    // As in Docker, what follows the list counts for nothing.
+    match serde_json::Deserializer::from_str(text).into_iter::<Vec<serde_json::Value>>().next() {
+        None | Some(Err(_)) => Ok(None),
+        Some(Ok(values)) => values
             .into_iter()
             .map(|value| if let serde_json::Value::String(text) = value { Some(text) } else { None })
             .collect::<Option<Vec<_>>>()
@@ -31,8 +32,9 @@ mod tests {
         let list = |words: &[&str]| Ok(Some(words.iter().map(|&word| word.to_owned()).collect()));
         assert_eq!(words(" [ \"a\",\t\"b c\" ] "), list(&["a", "b c"]));
         assert_eq!(words("[]"), list(&[]));
+        assert_eq!(words("[\"a\"] b"), list(&["a"]));
         assert_eq!(words(r#"["\" \\ \u0041"]"#), list(&["\" \\ A"]));
-        for shell in ["a b", "['a']", "[\"a\"", "[\"a\"] b", "[ -f x ]"] {
+        for shell in ["a b", "['a']", "[\"a\"", "[ -f x ]"] {
             assert_eq!(words(shell), Ok(None), "{shell}");
         }
         for bad in ["[1]", "[\"a\", 2.5]", "[null]", "[[\"a\"]]", "[{\"a\": 1}]", "[true]"] {

@@ -10,10 +10,17 @@ pub(crate) struct Header<'a> {
     pub(crate) mode: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    /// What owner and group are called there: nothing in contexts, `root` for what dockerd downloads.
+    /// What owner and group are called there: nothing in contexts; elsewhere the names that [`name`] gives.
     pub(crate) owner: &'a [u8],
+    pub(crate) group: &'a [u8],
     pub(crate) kind: &'a Kind,
     pub(crate) xattrs: &'a [Xattr],
+}
+
+/// What dockerd calls an owner or group outside of contexts, where it looks for names on its host: root everywhere, nothing
+/// for the others, so that the sum is the same on every host.
+pub(crate) fn name(id: u32) -> &'static [u8] {
+    if id == 0 { b"root" } else { b"" }
 }
 
 /// A hash in which the header is already; the content follows.
@@ -41,7 +48,7 @@ pub(crate) fn begin(header: &Header<'_>) -> Sha256 {
     put(b"typeflag", &[flag]);
     put(b"linkname", link);
     put(b"uname", header.owner);
-    put(b"gname", header.owner);
+    put(b"gname", header.group);
     put(b"devmajor", device.0.to_string().as_bytes());
     put(b"devminor", device.1.to_string().as_bytes());
     for (key, value) in header.xattrs {
@@ -68,7 +75,7 @@ mod tests {
     fn the_time_is_no_part_but_all_else_is() {
         let file = Kind::File { size: 2, disk: None };
         let sum = |name: &[u8], mode, uid, kind: &Kind, content: &[u8]| {
-            let mut hash = begin(&Header { name, mode, uid, gid: 0, owner: b"", kind, xattrs: &[] });
+            let mut hash = begin(&Header { name, mode, uid, gid: 0, owner: b"", group: b"", kind, xattrs: &[] });
             hash.update(content);
             end(hash)
         };

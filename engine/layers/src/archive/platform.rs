@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Operating systems that a word alone may mean, in Go's names.
+const SYSTEMS: [&str; 5] = ["linux", "windows", "darwin", "freebsd", "wasip1"];
+
 /// What an image runs on, in Go's names (OCI image index specification, "platform").
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
@@ -24,12 +27,13 @@ impl Platform {
         Self { os: "linux".into(), architecture: go_architecture(std::env::consts::ARCH).into(), variant: None }
     }
 
-    /// Parses `os/architecture[/variant]`, or an architecture alone for Linux.
+    /// Parses `os/architecture[/variant]`, an architecture alone for Linux, or an operating system alone for this machine's processor.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('/');
         let first = parts.next()?;
         let rest: Vec<&str> = parts.collect();
         let (os, architecture, variant) = match rest[..] {
+            [] if SYSTEMS.contains(&first.to_ascii_lowercase().as_str()) => (first, std::env::consts::ARCH, None),
             [] => ("linux", first, None),
             [architecture] => (first, architecture, None),
             [architecture, variant] => (first, architecture, Some(variant)),
@@ -101,6 +105,8 @@ mod tests {
             ("aarch64", Some("linux/arm64")),
             ("linux/arm/v6", Some("linux/arm/v6")),
             ("linux/", None),
+            ("windows", Some(&*format!("windows/{}", Platform::host().architecture))),
+            ("Linux", Some(&*Platform::host().to_string())),
             ("", None),
             ("a/b/c/d", None),
             ("linux/a b", None),

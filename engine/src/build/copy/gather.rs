@@ -127,19 +127,33 @@ impl Build<'_> {
             let mut items = Vec::new();
             for found in below(root, b"").map_err(unreadable)? {
                 if glob.matches(&String::from_utf8_lossy(&found)) && !excluded(wanted, &found, &[]) {
-                    items.push(self.item(root, &found, wanted).map_err(BuildError::io("read", path))?);
+                    let item = self.item(root, &found, wanted);
+                    items.push(item.map_err(|error| {
+                        self.no_item(&error, &String::from_utf8_lossy(&found), wanted, word, copy, step)
+                    })?);
                 }
             }
             return Ok(items);
         }
         // A backslash before a star says that it is no pattern.
         let literal = unescape(relative);
-        match self.item(root, literal.as_bytes(), wanted) {
-            Ok(item) => Ok(vec![item]),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                Err(self.missing(path, wanted, word, copy, step))
-            }
-            Err(error) => Err(step.place.problem(word, format!("{} failed: {path}: {error}", copy.word())).into()),
+        let item = self.item(root, literal.as_bytes(), wanted);
+        item.map(|item| vec![item]).map_err(|error| self.no_item(&error, path, wanted, word, copy, step))
+    }
+
+    /// Why a source could not be read.
+    fn no_item(
+        &self,
+        error: &io::Error,
+        path: &str,
+        wanted: &Wanted,
+        word: &str,
+        copy: &Copy,
+        step: &Instruction,
+    ) -> BuildError {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => self.missing(path, wanted, word, copy, step),
+            _ => step.place.problem(word, format!("{} failed: {path}: {error}", copy.word())).into(),
         }
     }
 
@@ -161,7 +175,9 @@ impl Build<'_> {
         } else if let Some(root) = wanted.root(self.context.root()) {
             let (parent, name) = clean.rsplit_once('/').unwrap_or(("", &clean));
             let names: Vec<String> = below_names(root, parent);
-            if let Some(meant) = nearest(name, names.iter().map(String::as_str)) {
+            if tree::stat(root, clean.as_bytes()).is_ok() {
+                message.push_str("; it is a link to something that is not there");
+            } else if let Some(meant) = nearest(name, names.iter().map(String::as_str)) {
                 message = format!("{message}; did you mean {meant}?");
             }
         }
@@ -191,12 +207,12 @@ impl Build<'_> {
         Ok(Item { content, name: name.to_vec(), parents: parents.to_vec(), sum })
     }
 
-    /// The checksum of one file: of the context it is known.
+    /// The checksum of one file: of the context it is known, but for directories that were only made for what is in them.
+    /// Their path stands for them, as in Docker.
     fn sum(&self, root: BorrowedFd<'_>, path: &[u8], wanted: &Wanted) -> io::Result<String> {
-        if matches!(wanted.from, From::Context)
-            && let Some(sum) = self.context.sum(path)
-        {
-            return Ok(sum.to_owned());
+        if matches!(wanted.from, From::Context) {
+            let known = self.context.sum(path).map(str::to_owned);
+            return Ok(known.unwrap_or_else(|| String::from_utf8_lossy(path).into_owned()));
         }
         let (parent, name) = beneath::parent_and_name(path);
         let parent = beneath::open_directory(root, parent)?;
@@ -208,7 +224,8 @@ impl Build<'_> {
             mode: stat.st_mode,
             uid: stat.st_uid,
             gid: stat.st_gid,
-            owner: b"",
+            owner: tarsum::name(stat.st_uid),
+            group: tarsum::name(stat.st_gid),
             kind: &entry.kind,
             xattrs: &entry.xattrs,
         });
@@ -239,7 +256,8 @@ impl Build<'_> {
             mode: 0o100_600,
             uid: 0,
             gid: 0,
-            owner: b"root",
+            owner: tarsum::name(0),
+            group: tarsum::name(0),
             kind: &kind,
             xattrs: &[],
         });
@@ -264,7 +282,8 @@ fn sum_up(file: &mut impl Read, hash: &mut sha2::Sha256) -> io::Result<()> {
 
 fn item_of_text(name: &str, text: String) -> Item {
     let kind = Kind::File { size: text.len() as u64, disk: None };
-    let header = Header { name: name.as_bytes(), mode: 0o644, uid: 0, gid: 0, owner: b"", kind: &kind, xattrs: &[] };
+    let header =
+        Header { name: name.as_bytes(), mode: 0o644, uid: 0, gid: 0, owner: b"", group: b"", kind: &kind, xattrs: &[] };
     let mut hash = tarsum::begin(&header);
     hash.update(text.as_bytes());
     let sum = format!("file:{}", tarsum::end(hash));

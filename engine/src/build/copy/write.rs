@@ -34,8 +34,9 @@ impl Dress<'_> {
     fn put(&self, mut entry: Entry) -> Entry {
         if let Some((uid, gid)) = self.owner {
             (entry.uid, entry.gid) = (uid, gid);
-            // A file that gets another owner loses the bits that give that owner's rights away (chown(2)), in Docker too.
+            // A file that gets another owner loses what gives that owner's rights away (chown(2)), in Docker too.
             if matches!(entry.kind, Kind::File { .. }) {
+                entry.xattrs.retain(|(key, _)| **key != *b"security.capability");
                 let group = if entry.mode & 0o010 != 0 { 0o2000 } else { 0 };
                 entry.mode &= !(0o4000 | group);
             }
@@ -274,4 +275,29 @@ fn copy_directory(root: BorrowedFd<'_>, from: &[u8], to: &[u8], dress: &Dress<'_
         copy_file(root, &path, target, dress, tar)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::From;
+    use super::*;
+
+    #[test]
+    fn another_owner_takes_rights_away() {
+        let wanted = Wanted { from: From::Nothing, ..Wanted::of_context() };
+        let entry = || Entry {
+            path: (*b"a").into(),
+            kind: Kind::File { size: 0, disk: None },
+            mode: 0o6755,
+            uid: 5,
+            gid: 5,
+            mtime: Time::default(),
+            xattrs: vec![((*b"security.capability").into(), (*b"x").into()), ((*b"user.kept").into(), (*b"y").into())],
+        };
+        let put = |owner| Dress { owner, wanted: &wanted, now: 0 }.put(entry());
+        let (kept, taken) = (put(None), put(Some((0, 0))));
+        assert_eq!((kept.mode, kept.xattrs.len(), kept.uid), (0o6755, 2, 5));
+        assert_eq!((taken.mode, taken.xattrs.len(), taken.uid), (0o755, 1, 0));
+        assert_eq!(&*taken.xattrs[0].0, b"user.kept");
+    }
 }
