@@ -1,6 +1,6 @@
 //! `outcrop load`.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use clap::Args;
 use futures_util::{Stream, StreamExt};
 
-use super::upload::{Source, or_interrupted};
+use super::upload::{Boxed, Chunks, Source, or_interrupted, stream_of};
 use super::{Failure, Session};
 use crate::connect::{Connection, at};
 use crate::report::progress::Meter;
@@ -20,10 +20,11 @@ use crate::report::{filter, safe};
 #[derive(Args)]
 #[command(after_help = "Examples:
   outcrop load -i app.tar
+  outcrop load -i oci-layout/
   docker save app1 app2 | outcrop load
   skopeo copy docker://alpine oci-archive:/dev/stdout | outcrop load")]
 pub(crate) struct Load {
-    /// Read this file (docker save or OCI layout; plain, gzip or zstd) instead of standard input
+    /// Read this file (docker save or OCI layout; plain, gzip or zstd), or this folder with an OCI layout, instead of standard input
     #[arg(short, long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// Of an archive with several platforms take this one
@@ -37,18 +38,36 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let source = match &self.input {
-            Some(path) => Source::file(path)?,
-            None => {
-                Source::stdin("requested load from stdin, but stdin is empty: give an archive with -i FILE or < FILE")?
-            }
+            Some(path) if path.is_dir() => None,
+            Some(path) => Some(Source::file(path)?),
+            None => Some(Source::stdin(
+                "requested load from stdin, but stdin is empty: give an archive with -i FILE or < FILE",
+            )?),
         };
         let connection = session.connect().await?;
-        let meter = Meter::new("loading", source.size(), self.quiet);
-        let body = source.stream(meter.clone());
+        let meter = Meter::new("loading", source.as_ref().and_then(Source::size), self.quiet);
+        let body: Boxed = match (source, self.input) {
+            (Some(source), _) => Box::pin(source.stream(meter.clone())),
+            (None, folder) => Box::pin(packed(folder.unwrap_or_default(), meter.clone())),
+        };
         let mut print = |text: &str| safe::print(text);
         or_interrupted("load", &meter, send(&connection, body, self.platform.as_deref(), &meter, &mut print)).await?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A folder as the archive that it would be.
+fn packed(folder: PathBuf, meter: Meter) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    stream_of(meter, move |sender| {
+        let out = Chunks::new(sender);
+        let broken = out.breaker();
+        let mut tar = tar::Builder::new(out);
+        tar.follow_symlinks(false);
+        let packed = tar.append_dir_all("", &folder).and_then(|()| tar.into_inner()?.flush());
+        if let Err(error) = packed {
+            broken(io::Error::new(error.kind(), format!("{}: {error}", folder.display())));
+        }
+    })
 }
 
 /// Loads an archive and hands on what the engine says.

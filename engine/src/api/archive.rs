@@ -123,9 +123,11 @@ pub(super) async fn save_names(api: &Api, names: Vec<String>, params: &Params) -
         "oci-archive" => SaveFormat::Oci,
         other => return Err(ApiError::invalid(format!("format {other:?}: docker-archive or oci-archive"))),
     };
+    let platform = params.platform()?;
     for name in names.clone() {
         let missing = format!("No such image: {name}");
-        let found = api.blocking(move |engine| engine.images().resolve(&name).map(drop)).await;
+        let platform = platform.clone();
+        let found = api.blocking(move |engine| engine.images().can_save(&name, platform.as_deref())).await;
         found.map_err(|error| error.or_missing(missing))?;
     }
     let engine = api.engine.clone();

@@ -12,10 +12,13 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::fd::AsFd;
 
 use flate2::read::MultiGzDecoder;
+use outcrop_layers::archive::Platform;
+use outcrop_layers::config::ImageConfig;
 use outcrop_layers::digest::{DiffId, Digest, Hashing, ImageId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::load::parse_platform;
 use super::reference::AnyReference;
 use super::repositories::Repositories;
 use super::{ErrorKind, Image, ImageError, Images, Reference};
@@ -84,6 +87,22 @@ impl Images {
         drop(lease.map(Transaction::finish));
         for saved in &saved {
             self.tell("save", saved.image.id, &saved.image.id.to_string());
+        }
+        Ok(())
+    }
+
+    /// Says whether there is something to save under `name`, and for `platform`, if that is wanted.
+    pub fn can_save(&self, name: &str, platform: Option<&str>) -> Result<(), ImageError> {
+        let wanted = parse_platform(platform)?;
+        for (id, _) in self.select(&[name.to_owned()])? {
+            let image = self.get(id)?;
+            let ImageConfig { os, architecture, variant, .. } = image.config();
+            let actual = Platform { os: os.clone(), architecture: architecture.clone(), variant: variant.clone() };
+            if let Some(wanted) = wanted.as_ref().filter(|wanted| actual.serves(wanted) == 0) {
+                return Err(ImageError::Invalid(format!(
+                    "image with reference {name} was found but does not match the specified platform: wanted {wanted}, actual: {actual}"
+                )));
+            }
         }
         Ok(())
     }
