@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use outcrop_engine::registry::Proxies;
 use serde::Deserialize;
 
 /// The environment variables that matter, captured so that tests can make their own.
@@ -45,6 +46,16 @@ impl Env {
     pub(crate) fn certificates(&self, is_root: bool) -> Vec<PathBuf> {
         let all = PathBuf::from("/etc/docker/certs.d");
         if is_root { vec![all] } else { vec![self.xdg("XDG_CONFIG_HOME", ".config").join("docker/certs.d"), all] }
+    }
+
+    /// The proxies to registries and web servers, by the names that dockerd takes, in its order.
+    pub(crate) fn proxies(&self) -> Proxies {
+        let either = |upper, lower| self.get(upper).or_else(|| self.get(lower)).unwrap_or_default().to_owned();
+        Proxies {
+            http: either("HTTP_PROXY", "http_proxy"),
+            https: either("HTTPS_PROXY", "https_proxy"),
+            no: either("NO_PROXY", "no_proxy"),
+        }
     }
 
     /// Where `config.toml` is.

@@ -1,6 +1,7 @@
 //! The same images in dockerd and here, in both directions.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -179,4 +180,37 @@ fn a_root_in_use_by_us_is_refused_by_dockerd() {
     assert!(!socket.exists(), "the socket is gone");
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && log.contains("metadata database: timeout"), "{log}");
+}
+
+#[test]
+#[ignore = "needs root: run by .ci/run"]
+fn names_without_tags_and_folders_are_archives_too() {
+    let outcrop = Outcrop::new();
+    let archive = |names: &[&str]| {
+        let path = outcrop.scratch("all.tar");
+        outcrop.ok([&["save", "-o", path.to_str().expect("utf-8")], names].concat());
+        path
+    };
+    for tag in ["1", "2"] {
+        outcrop.feed(["import", "-m", tag, "-", &format!("reg.test:5000/app:{tag}")], &rootfs::busybox());
+    }
+    let folder = outcrop.scratch("layout");
+    fs::create_dir_all(&folder).expect("makes");
+    let nothing = outcrop.run([OsStr::new("load"), OsStr::new("-i"), folder.as_os_str()]);
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("is a directory"), "{nothing:?}");
+    let all = fs::File::open(archive(&["reg.test:5000/app"])).expect("opens");
+    tar::Archive::new(all).unpack(&folder).expect("unpacks");
+    let other = Outcrop::new();
+    let said = other.ok([OsStr::new("load"), OsStr::new("-i"), folder.as_os_str()]);
+    assert_eq!(said, "Loaded image: reg.test:5000/app:1\nLoaded image: reg.test:5000/app:2\n");
+    for tag in ["1", "2"] {
+        let id = ["inspect", "--format", "{{.Id}}", &format!("reg.test:5000/app:{tag}")];
+        assert_eq!(outcrop.ok(id), other.ok(id));
+    }
+    let wrong = outcrop.run(["save", "--platform", "linux/s390x", "reg.test:5000/app"]);
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(
+        !wrong.status.success() && wrong.stdout.is_empty() && said.contains("wanted linux/s390x, actual: linux/"),
+        "{said}"
+    );
 }

@@ -1,5 +1,6 @@
 //! Images to and from Debian's registry on this machine, beside dockerd and skopeo.
 
+mod proxy;
 mod screen;
 pub(crate) mod server;
 mod tls;

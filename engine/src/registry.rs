@@ -9,9 +9,11 @@ mod address;
 mod auth;
 mod blob;
 mod body;
+mod connect;
 mod error;
 mod http;
 mod manifest;
+mod proxy;
 mod registries;
 mod repository;
 mod tls;
@@ -22,12 +24,14 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
+pub(crate) use address::decoded;
 pub(crate) use address::{Endpoint, HUB, HUB_KEY, endpoints};
 pub use auth::Credentials;
 pub(crate) use auth::log_in;
 pub use error::RegistryError;
 pub(crate) use http::Limits;
 pub(crate) use manifest::Descriptor;
+pub use proxy::Proxies;
 pub use registries::Registries;
 pub(crate) use repository::{Access, Repository};
 pub(crate) use upload::Upload;

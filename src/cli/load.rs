@@ -38,7 +38,7 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let source = match &self.input {
-            Some(path) if path.is_dir() => None,
+            Some(path) if ["index.json", "manifest.json"].iter().any(|name| path.join(name).is_file()) => None,
             Some(path) => Some(Source::file(path)?),
             None => Some(Source::stdin(
                 "requested load from stdin, but stdin is empty: give an archive with -i FILE or < FILE",

@@ -18,7 +18,8 @@ use crate::report::{filter, safe};
   outcrop pull alpine
   outcrop pull --all-tags localhost:5000/team/app
   outcrop pull --platform linux/arm64 debian:12-slim
-  outcrop pull localhost:5000/team/app@sha256:9f86d081…")]
+  outcrop pull localhost:5000/team/app@sha256:9f86d081…
+  HTTPS_PROXY=http://proxy.example:3128 NO_PROXY=.example outcrop pull alpine")]
 pub(crate) struct Pull {
     /// Image; the tag is latest unless there is one, or a digest
     #[arg(value_name = "NAME[:TAG|@DIGEST]")]

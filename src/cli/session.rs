@@ -96,6 +96,7 @@ impl Session {
             mirrors: self.config.registry_mirrors.clone(),
             insecure,
             certificates: self.env.certificates(self.is_root),
+            proxies: self.env.proxies(),
         }
     }
 

@@ -68,6 +68,7 @@ pub(super) async fn info(State(api): State<Api>) -> Result<Response, ApiError> {
 }
 
 fn described(info: &Info, access: &Access) -> Value {
+    let [http_proxy, https_proxy, no_proxy] = info.registries.proxies.shown();
     let mut warnings = info.warnings.clone();
     if let Access::ReadOnly { why } = access
         && !warnings.iter().any(|warning| warning.contains(why.as_str()))
@@ -97,6 +98,7 @@ fn described(info: &Info, access: &Access) -> Value {
         "Name": info.name,
         "ServerVersion": concat!("outcrop ", env!("CARGO_PKG_VERSION")),
         "RegistryConfig": registry_config(&info.registries),
+        "HttpProxy": http_proxy, "HttpsProxy": https_proxy, "NoProxy": no_proxy,
         "Warnings": warnings,
     });
     if let (Some(all), Value::Object(constant)) = (all.as_object_mut(), unchanging()) {
@@ -132,7 +134,6 @@ fn unchanging() -> Value {
         "LoggingDriver": "json-file", "CgroupDriver": "cgroupfs",
         "IndexServerAddress": "",
         "GenericResources": null,
-        "HttpProxy": "", "HttpsProxy": "", "NoProxy": "",
         "Labels": [],
         "ExperimentalBuild": false,
         // The name that is recorded with containers for the embedded runtime, so that dockerd can start them.

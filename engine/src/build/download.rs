@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::layer::apply::floor;
 use crate::progress::{Ctx, Progress};
-use crate::registry::{Limits, RegistryError, Talk, WebFile};
+use crate::registry::{Limits, Proxies, RegistryError, Talk, WebFile, decoded};
 
 /// What a file without a name is called, as in Docker.
 const NAMELESS: &str = "__unnamed__";
@@ -39,7 +39,7 @@ pub(crate) fn get(
     url: &str,
     at: &Path,
     checksum: Option<&str>,
-    limits: Limits,
+    (limits, proxies): (Limits, &Proxies),
     ctx: Ctx<'_>,
 ) -> Result<Download, String> {
     let failed = |why: &dyn std::fmt::Display| format!("{url}: {why}");
@@ -48,7 +48,7 @@ pub(crate) fn get(
         error => failed(&error),
     };
     let talk = Talk::new().map_err(explain)?;
-    let mut page = talk.run(ctx.cancel, WebFile::open(url, checksum.is_some(), limits)).map_err(explain)?;
+    let mut page = talk.run(ctx.cancel, WebFile::open(url, checksum.is_some(), limits, proxies)).map_err(explain)?;
     let mut file = File::options().read(true).write(true).create_new(true).open(at).map_err(|error| failed(&error))?;
     let floor = floor(&file);
     let enough = |wanted: u64| {
@@ -83,14 +83,7 @@ pub(crate) fn get(
 /// The last part of an address's path, `%20` and the like replaced.
 fn name(url: &str) -> Option<String> {
     let path = url.split(['?', '#']).next()?.split_once("://")?.1.split_once('/')?.1;
-    let (mut plain, mut rest) = (Vec::new(), path.as_bytes());
-    while let Some((byte, after)) = rest.split_first() {
-        let two = after.get(..2).filter(|two| *byte == b'%' && two.iter().all(u8::is_ascii_hexdigit));
-        let coded = two.and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
-        plain.push(coded.unwrap_or(*byte));
-        rest = if coded.is_some() { &after[2..] } else { after };
-    }
-    last(&String::from_utf8_lossy(&plain))
+    last(&String::from_utf8_lossy(&decoded(path)))
 }
 
 /// The last part of a path, if a file can be called so.
@@ -129,7 +122,7 @@ mod tests {
 
     fn get(url: &str, at: &Path, checksum: Option<&str>) -> Result<Download, String> {
         let limits = Limits { stall: Duration::from_millis(200), head: Duration::from_secs(2), ..Limits::default() };
-        super::get(url, at, checksum, limits, Ctx { progress: &|_| {}, cancel: &Cancel::new() })
+        super::get(url, at, checksum, (limits, &Proxies::default()), Ctx { progress: &|_| {}, cancel: &Cancel::new() })
     }
 
     fn fetch(answers: &[&str], checksum: Option<&str>) -> Result<(String, i64, String), String> {

@@ -92,6 +92,18 @@ pub(super) fn is_loopback(host: &str) -> bool {
     name == "localhost" || name.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
 }
 
+/// A part of an address with `%20` and the like replaced.
+pub(crate) fn decoded(text: &str) -> Vec<u8> {
+    let (mut plain, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((byte, after)) = rest.split_first() {
+        let two = after.get(..2).filter(|two| *byte == b'%' && two.iter().all(u8::is_ascii_hexdigit));
+        let coded = two.and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
+        plain.push(coded.unwrap_or(*byte));
+        rest = if coded.is_some() { &after[2..] } else { after };
+    }
+    plain
+}
+
 /// Reads an address that an answer leads to: absolute, or below `from`. It must be `https`, or `http` with a host that is `plain`.
 pub(super) fn lead(from: &Uri, to: &str, plain: impl Fn(&str) -> bool) -> Result<Uri, String> {
     let uri = if to.starts_with('/') && !to.starts_with("//") {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION, PROXY_AUTHORIZATION, USER_AGENT};
 use hyper::{Method, Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -20,7 +20,9 @@ use tokio::time::{Instant, timeout};
 
 use super::address::lead;
 use super::body::{Body, Content};
-use super::{Registries, RegistryError, tls};
+use super::connect::Connector;
+use super::proxy::Proxy;
+use super::{Proxies, Registries, RegistryError, tls};
 
 /// How often an answer may lead elsewhere.
 const MOST_REDIRECTS: usize = 5;
@@ -92,12 +94,12 @@ impl Ask {
     }
 }
 
-type HttpsClient = Client<HttpsConnector<HttpConnector>, Body>;
+type HttpsClient = Client<HttpsConnector<Connector>, Body>;
 
 impl Http {
     /// A client; on this machine it may speak plain HTTP if `local`.
     pub(super) fn new(limits: Limits, local: bool, settings: &Arc<Registries>) -> Self {
-        let common = client(limits, tls::common());
+        let common = client(limits, tls::common(), &settings.proxies);
         Self { common, own: RefCell::default(), limits, local, settings: Arc::clone(settings) }
     }
 
@@ -106,7 +108,7 @@ impl Http {
         if let Some(known) = self.own.borrow().get(host) {
             return Ok(known.clone());
         }
-        let made = tls::of_host(&self.settings, host)?.map(|tls| client(self.limits, tls));
+        let made = tls::of_host(&self.settings, host)?.map(|tls| client(self.limits, tls, &self.settings.proxies));
         let made = made.unwrap_or_else(|| self.common.clone());
         self.own.borrow_mut().insert(host.to_owned(), made.clone());
         Ok(made)
@@ -131,9 +133,16 @@ impl Http {
         if !matches!(ask.method, Method::GET | Method::HEAD) {
             request.headers_mut().insert(CONTENT_LENGTH, ask.content.length().into());
         }
+        // Through a tunnel it is told when that is made, and must not go on to the server.
+        let proxy = self.settings.proxies.of(&ask.uri).map_err(RegistryError::Unsupported)?;
+        if let Some(Proxy { authorization: Some(who), .. }) = &proxy
+            && ask.uri.scheme_str() == Some("http")
+        {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, who.clone());
+        }
         match timeout(patience, self.client(&host)?.request(request)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(self.explain(host, &error)),
+            Ok(Err(error)) => Err(self.explain(host, proxy.as_ref(), &error)),
             Err(_) => {
                 Err(RegistryError::Host { host, detail: format!("no answer within {} s", patience.as_secs_f32()) })
             }
@@ -158,8 +167,9 @@ impl Http {
         Err(RegistryError::host(&first, format!("leads elsewhere more than {MOST_REDIRECTS} times")))
     }
 
-    fn explain(&self, host: String, error: &hyper_util::client::legacy::Error) -> RegistryError {
-        let text = causes(error);
+    fn explain(&self, host: String, proxy: Option<&Proxy>, error: &hyper_util::client::legacy::Error) -> RegistryError {
+        let way = proxy.map(|proxy| format!("through the proxy {}: ", proxy.uri)).unwrap_or_default();
+        let text = format!("{way}{}", causes(error));
         if !error.is_connect() {
             return RegistryError::Cut { host, detail: format!("the connection broke off: {text}") };
         }
@@ -249,13 +259,13 @@ impl Flow {
     }
 }
 
-fn client(limits: Limits, tls: ClientConfig) -> HttpsClient {
+fn client(limits: Limits, tls: ClientConfig, proxies: &Proxies) -> HttpsClient {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(limits.connect));
-    let connector =
-        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+    let connector = connector.wrap_connector(Connector::new(tcp, proxies));
     let mut builder = Client::builder(TokioExecutor::new());
     builder.pool_idle_timeout(Duration::from_secs(30)).http1_max_buf_size(512 << 10);
     builder.build(connector)

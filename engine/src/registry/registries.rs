@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::Proxies;
 use super::address::is_loopback;
 
 /// How registries are reached, beside what their names say.
@@ -14,6 +15,8 @@ pub struct Registries {
     pub insecure: Vec<String>,
     /// Directories with certificates as Docker's `certs.d`: `<host[:port]>/ca.crt`, `client.cert` with `client.key`.
     pub certificates: Vec<PathBuf>,
+    /// What is asked for them, and for files of web servers.
+    pub proxies: Proxies,
 }
 
 impl Registries {
@@ -41,7 +44,7 @@ fn without_port(host: &str) -> &str {
 }
 
 /// Whether an address begins with the first `bits` of a network's.
-fn is_within(address: IpAddr, network: &str, bits: &str) -> bool {
+pub(super) fn is_within(address: IpAddr, network: &str, bits: &str) -> bool {
     let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else { return false };
     let number = |address| match address {
         IpAddr::V4(address) => (u128::from(u32::from(address)) << 96, 32),

@@ -40,8 +40,8 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    /// Finds out how `endpoint` is spoken to. On this machine, and where it may be insecure, plain HTTP is
-    /// tried first; elsewhere it is HTTPS, and nothing is sent yet.
+    /// Finds out how `endpoint` is spoken to. On this machine plain HTTP is tried first; where it may be insecure, HTTPS first, as
+    /// dockerd does; elsewhere it is HTTPS, and nothing is sent yet.
     pub(crate) async fn open(
         endpoint: Endpoint,
         path: &str,
@@ -189,12 +189,23 @@ impl Repository {
 
 /// Whether a registry speaks plain HTTP. One that wants TLS answers 400, or nothing that is HTTP.
 async fn speaks_plainly(http: &Http, endpoint: &Endpoint) -> Result<bool, RegistryError> {
-    let uri = format!("http://{}/v2/", endpoint.host).parse();
-    let uri = uri.map_err(|_| RegistryError::Unsupported(format!("no registry: {}", shown(&endpoint.host))))?;
-    match http.once(&Ask::new(Method::GET, uri), http.limits.head).await {
+    let ask = |scheme| {
+        let uri = format!("{scheme}://{}/v2/", endpoint.host).parse();
+        uri.map(|uri| Ask::new(Method::GET, uri))
+            .map_err(|_| RegistryError::Unsupported(format!("no registry: {}", shown(&endpoint.host))))
+    };
+    let mut unreachable = None;
+    if !endpoint.is_local() {
+        match http.once(&ask("https")?, http.limits.head).await {
+            Err(error @ RegistryError::Host { .. }) => unreachable = Some(error),
+            Err(error @ RegistryError::Unsupported(_)) => return Err(error),
+            _ => return Ok(false),
+        }
+    }
+    match http.once(&ask("http")?, http.limits.head).await {
         Ok(response) => Ok(response.status() != StatusCode::BAD_REQUEST),
         Err(RegistryError::Cut { .. }) => Ok(false),
-        Err(error) => Err(error),
+        Err(error) => Err(unreachable.unwrap_or(error)),
     }
 }
 

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, LAST_MODIFIED, LOCATION};
 use hyper::{Method, Response, Uri};
 
-use super::RegistryError;
 use super::address::lead;
 use super::http::{Ask, Flow, Http, Limits};
+use super::{Proxies, Registries, RegistryError};
 
 /// How often an answer may lead elsewhere, as Docker has it.
 const MOST_REDIRECTS: usize = 10;
@@ -26,13 +26,19 @@ pub(crate) struct WebFile {
 
 impl WebFile {
     /// Asks for what is at `url`. From HTTPS nothing leads to plain HTTP unless `unsafe_too`.
-    pub(crate) async fn open(url: &str, unsafe_too: bool, limits: Limits) -> Result<Self, RegistryError> {
+    pub(crate) async fn open(
+        url: &str,
+        unsafe_too: bool,
+        limits: Limits,
+        proxies: &Proxies,
+    ) -> Result<Self, RegistryError> {
         let wrong = |why: &str| RegistryError::Unsupported(format!("it is no valid address: {why}"));
         let mut uri: Uri = url.parse().map_err(|_| wrong("write http://host/path or https://host/path"))?;
         if uri.authority().is_none_or(|host| host.as_str().contains('@') || host.host().is_empty()) {
             return Err(wrong("write http://host/path or https://host/path, without a user"));
         }
-        let http = Http::new(limits, false, &Arc::default());
+        let http =
+            Http::new(limits, false, &Arc::new(Registries { proxies: proxies.clone(), ..Registries::default() }));
         for _ in 0..=MOST_REDIRECTS {
             let ask = Ask::new(Method::GET, uri.clone());
             let host = ask.host();

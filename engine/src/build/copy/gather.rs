@@ -240,7 +240,13 @@ impl Build<'_> {
         let said = self.said;
         let progress = |step: Progress| said(Said::Step(&step));
         let ctx = Ctx { progress: &progress, cancel: self.cancel };
-        let got = download::get(url, &at, copy.checksum.as_deref(), Limits::default(), ctx);
+        let got = download::get(
+            url,
+            &at,
+            copy.checksum.as_deref(),
+            (Limits::default(), &self.images.shared.registries.proxies),
+            ctx,
+        );
         if self.cancel.is_cancelled() {
             return Err(BuildError::Cancelled);
         }
