@@ -151,6 +151,13 @@ impl PruneCache {
 impl Build {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let quiet = self.quiet || self.progress == "quiet";
+        if let Some(path) = &self.iidfile
+            && let Err(error) = std::fs::remove_file(path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            // One of an earlier build would be taken for this one's, should it fail.
+            return Err(Failure::io("remove", path, &error));
+        }
         let context = tokio::task::block_in_place(|| Context::open(&self.path, &self.file, &self.against))?;
         let query = self.query(session, &context, quiet)?;
         let secrets = self.secrets(session)?;
@@ -201,6 +208,9 @@ impl Build {
     fn query(&self, session: &Session, context: &Context, quiet: bool) -> Result<String, Failure> {
         let mut arguments: BTreeMap<&str, Option<&str>> = BTreeMap::new();
         for argument in &self.arg {
+            if argument.is_empty() || argument.starts_with('=') {
+                return Err(Failure::usage(format!("invalid build argument {argument:?}: write NAME=VALUE, or NAME")));
+            }
             match argument.split_once('=') {
                 Some((name, value)) => arguments.insert(name, Some(value)),
                 None => session.env.get(argument).and_then(|value| arguments.insert(argument, Some(value))),

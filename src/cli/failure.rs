@@ -79,6 +79,9 @@ pub(crate) fn own(error: Client) -> Failure {
 /// The client's error in the words that Docker's users know.
 pub(crate) fn explain(error: &Client) -> String {
     match error {
+        Client::DockerResponseServerError { status_code, message } if message.trim().is_empty() => {
+            format!("what answers there is no Docker engine, or is out of order: it says only status {status_code}")
+        }
         Client::DockerResponseServerError { message, .. } => {
             format!("Error response from daemon: {}", message.trim_end())
         }
@@ -93,6 +96,10 @@ pub(crate) fn explain(error: &Client) -> String {
                     text = format!("{text}: {inner_text}");
                 }
                 source = inner.source();
+            }
+            // Names of the client's parts, which tell a user nothing.
+            for part in ["Error in the hyper legacy client: ", "client error (Connect): "] {
+                text = text.replace(part, "");
             }
             format!("cannot talk to the engine: {text}")
         }
@@ -119,5 +126,26 @@ impl From<io::Error> for Failure {
         } else {
             Self::new(format!("cannot print: {error}"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_answer_is_told_as_one() {
+        let said =
+            |message: &str| explain(&Client::DockerResponseServerError { status_code: 503, message: message.into() });
+        assert_eq!(said("no such thing\n"), "Error response from daemon: no such thing");
+        assert!(said(" \n").ends_with("it says only status 503"));
+    }
+
+    #[tokio::test]
+    async fn who_cannot_be_reached_is_told_without_the_clients_parts() {
+        let docker = bollard::Docker::connect_with_http("tcp://127.0.0.1:1", 5, bollard::API_DEFAULT_VERSION);
+        let error = docker.expect("a client").ping().await.expect_err("nobody is there");
+        let said = explain(&error);
+        assert!(said.contains("refused") && !said.contains("hyper") && !said.contains("(Connect)"), "{said}");
     }
 }

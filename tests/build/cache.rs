@@ -204,8 +204,12 @@ fn a_failing_step_keeps_those_before_it() {
     let (_, said) = place.fails(&[]);
     assert!(said.contains("Dockerfile:4:") && said.contains("/nothing"), "{said}");
     place.nothing_left("after a command that is not there");
-    let quiet = place.run(&["-q"]);
-    assert!(!quiet.status.success());
+    let file = place.outcrop.scratch("iid");
+    fs::write(&file, "of an earlier build").expect("writes");
+    let quiet = place.run(&["-q", "--iidfile", file.to_str().expect("utf-8")]);
+    assert!(!quiet.status.success() && !file.exists());
+    let nameless = place.run(&["--build-arg", "=x"]);
+    assert_eq!(nameless.status.code(), Some(125));
     place.outcrop.ok(["builder", "prune", "-f"]);
     assert_eq!(place.plan(&[]).0, [2, 3, 4]);
 }

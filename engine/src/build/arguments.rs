@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// With `given` from outside; a value that is none takes a name's default away. The image is for `target`, made on `build`.
+    /// With `given` from outside; a name without a value leaves the default, as in Docker. The image is for `target`, made on `build`.
     pub(crate) fn new(given: &BTreeMap<String, Option<String>>, target: &Platform, build: &Platform) -> Self {
         let mut arguments = Self { given: given.clone(), ..Self::default() };
         for (side, platform) in [("TARGET", target), ("BUILD", build)] {
@@ -70,14 +70,12 @@ impl Arguments {
     /// The value of a global one.
     pub(crate) fn global(&self, name: &str) -> Option<String> {
         let default = self.global.get(name)?;
-        self.given.get(name).cloned().unwrap_or_else(|| default.clone())
+        self.given.get(name).cloned().flatten().or_else(|| default.clone())
     }
 
     fn value(&self, name: &str) -> Option<String> {
-        if let Some(given) = self.given.get(name) {
-            return given.clone();
-        }
-        self.declared.get(name).cloned().flatten().or_else(|| self.global.get(name).cloned().flatten())
+        let places = [&self.given, &self.declared, &self.global];
+        places.into_iter().find_map(|place| place.get(name).cloned().flatten())
     }
 
     /// `name=value` of all that a step sees beside its environment `env`.
@@ -116,21 +114,24 @@ mod tests {
             ("A".to_owned(), Some("given".to_owned())),
             ("http_proxy".to_owned(), Some("p".to_owned())),
             ("X".to_owned(), Some("x".to_owned())),
+            ("B".to_owned(), None),
+            ("E".to_owned(), None),
         ]);
         let mut arguments = Arguments::new(&given, &platform, &platform);
         arguments.declare_global("A", Some("global".into()));
         arguments.declare_global("B", Some("global".into()));
         assert_eq!(arguments.global("A").as_deref(), Some("given"));
-        assert_eq!(arguments.global("X"), None);
+        assert_eq!((arguments.global("X"), arguments.global("B").as_deref()), (None, Some("global")));
         assert_eq!(arguments.beside(&[]), ["http_proxy=p"]);
         arguments.declare("A", None);
         arguments.declare("B", None);
         arguments.declare("C", Some("own".into()));
         arguments.declare("D", None);
+        arguments.declare("E", Some("left".into()));
         arguments.declare("TARGETARCH", None);
         let beside = arguments.beside(&["C=env".to_owned()]);
-        assert_eq!(beside, ["A=given", "B=global", "TARGETARCH=arm64", "http_proxy=p"]);
-        assert_eq!(arguments.counting(&beside), ["A=given", "B=global", "TARGETARCH=arm64"]);
+        assert_eq!(beside, ["A=given", "B=global", "E=left", "TARGETARCH=arm64", "http_proxy=p"]);
+        assert_eq!(arguments.counting(&beside), ["A=given", "B=global", "E=left", "TARGETARCH=arm64"]);
         assert_eq!(arguments.unused(), ["X"]);
         arguments.begin_stage();
         assert_eq!(arguments.beside(&[]), ["http_proxy=p"]);

@@ -115,7 +115,10 @@ impl Build<'_> {
             let stages = self.file.stages.iter().take(self.done.len());
             let meant = nearest(named.name, stages.filter_map(|stage| stage.from.name.as_deref()));
             let meant = meant.map(|meant| format!(" (did you mean the stage {meant}?)")).unwrap_or_default();
-            let why = other.unwrap_or_else(|| format!("there is no image {} here", named.name));
+            let why = other.unwrap_or_else(|| match self.images.resolve(named.name) {
+                Ok(_) => format!("image {} is here, but --pull wants what the registry has", named.name),
+                Err(_) => format!("there is no image {} here", named.name),
+            });
             named.problem(format!("{why}{meant}, and it cannot be pulled: {error}"))
         })?;
         for status in pulled.told().into_iter().chain([Pulled::status(&options.reference, pulled.newer)]) {

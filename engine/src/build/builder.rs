@@ -240,7 +240,7 @@ impl<'a> Build<'a> {
     /// Says what image there is now; `scratch` is none.
     fn tell_image(&self, image: Option<ImageId>) {
         if self.plan.is_none() {
-            self.say(&format!(" ---> {}\n", image.map(|id| id.0.short().to_string()).unwrap_or_default()));
+            self.say(&format!(" ---> {}\n", image.map(|id| id.0.short()).unwrap_or_default()));
         }
     }
 
