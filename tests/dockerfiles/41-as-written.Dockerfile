@@ -1,7 +1,7 @@
 FROM base:1 AS first
 CMD ["sh"] and what nobody reads
 WORKDIR /as//it/is/
-RUN pwd > /where; echo one > /one; ln -s /nowhere/yet /lost; ln -s ../../up/there /etc/far; ln -s /lost/er /more
+RUN pwd > /where; echo one > /one; ln -s /nowhere/yet /lost; ln -s ../../up/there /etc/far; ln -s /gone/er /more
 FROM scratch
 COPY --from=first /bin /bin
 COPY --from=0 /one /etc/group /kept/
