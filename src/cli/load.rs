@@ -9,6 +9,7 @@ use bollard::query_parameters::ImportImageOptionsBuilder;
 use bytes::Bytes;
 use clap::Args;
 use futures_util::{Stream, StreamExt};
+use outcrop_layers::archive::Platform;
 
 use super::upload::{Boxed, Chunks, Source, or_interrupted, stream_of};
 use super::{Failure, Session};
@@ -96,19 +97,25 @@ pub(crate) async fn send(
 
 /// A platform as the API takes it.
 pub(crate) fn platform_json(text: &str) -> Result<String, Failure> {
-    let parts: Vec<_> = text.split('/').collect();
-    let (os, architecture, variant) = match parts.as_slice() {
-        [os, architecture] => (os, architecture, ""),
-        [os, architecture, variant] => (os, architecture, *variant),
-        _ => {
-            return Err(Failure::new(format!(
-                "invalid platform {text:?}: write OS/ARCH or OS/ARCH/VARIANT, like linux/arm64"
-            )));
+    let platform = Platform::parse(text).ok_or_else(|| {
+        Failure::new(format!("invalid platform {text:?}: write OS/ARCH or OS/ARCH/VARIANT, like linux/arm64"))
+    })?;
+    Ok(serde_json::json!(platform).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::platform_json;
+
+    #[test]
+    fn platforms_are_written_as_docker_takes_them() {
+        for (text, want) in [
+            ("linux/arm/v7", r#"{"architecture":"arm","os":"linux","variant":"v7"}"#),
+            ("arm64", r#"{"architecture":"arm64","os":"linux"}"#),
+        ] {
+            let json: serde_json::Value = serde_json::from_str(&platform_json(text).expect("is one")).expect("JSON");
+            assert_eq!(json.to_string(), want);
         }
-    };
-    let mut json = serde_json::json!({"os": os, "architecture": architecture});
-    if !variant.is_empty() {
-        json["variant"] = variant.into();
+        assert!(platform_json("a/b/c/d").is_err_and(|error| error.message().contains("invalid platform")));
     }
-    Ok(json.to_string())
 }

@@ -16,6 +16,12 @@ pub enum ArchiveError {
         /// What it seems to be instead, with what to do; may be empty.
         hint: &'static str,
     },
+    /// An image archive without images.
+    #[error("no image is in the archive: {name} lists none")]
+    NoImage {
+        /// The document that lists images.
+        name: &'static str,
+    },
     /// The archive has no bytes at all.
     #[error("no image archive: the input is empty")]
     Empty,

@@ -59,7 +59,7 @@ pub(super) fn images<M: Members>(
         }
     }
     if images.is_empty() {
-        return Err(ArchiveError::NotAnImage { hint: ": repositories lists no image" });
+        return Err(ArchiveError::NoImage { name: "repositories" });
     }
     Ok(images.into_iter().map(|(_, image)| image).collect())
 }

@@ -28,25 +28,25 @@ pub(super) fn images<M: Members>(
     platform: Option<&Platform>,
 ) -> Result<Vec<ImageInArchive>, ArchiveError> {
     let fetch = Fetch::new(members);
-    let mut hint = "";
+    let mut empty = None;
     if let Some(manifest) = fetch.get("manifest.json")? {
         let images = docker::images(&fetch, &manifest, platform)?;
         if !images.is_empty() {
             return Ok(images);
         }
-        hint = ": manifest.json lists no image";
+        empty = Some("manifest.json");
     }
     if let Some(index) = fetch.get("index.json")? {
         let images = oci::images(&fetch, &index, platform)?;
         if !images.is_empty() {
             return Ok(images);
         }
-        hint = ": index.json lists no image";
+        empty = Some("index.json");
     }
     if let Some(repositories) = fetch.get("repositories")? {
         return legacy::images(&fetch, &repositories);
     }
-    Err(ArchiveError::NotAnImage { hint })
+    Err(empty.map_or(ArchiveError::NotAnImage { hint: "" }, |name| ArchiveError::NoImage { name }))
 }
 
 /// Reads a configuration and puts it together with its layers' names.

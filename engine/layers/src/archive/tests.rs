@@ -284,7 +284,7 @@ fn what_is_no_image_in_an_index_is_passed_over() {
     made.json("index.json", &index);
     assert_eq!(both(&made.tar()).images().len(), 1);
     made.json("index.json", &json!({"manifests": [index["manifests"][0]]}));
-    assert!(error(&made).contains("index.json lists no image"));
+    assert!(error(&made).contains("no image is in the archive: index.json lists none"));
 }
 
 #[test]

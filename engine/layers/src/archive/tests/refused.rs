@@ -107,7 +107,7 @@ fn incomplete_archives_name_what_is_missing() {
     made.files.retain(|name, _| name.starts_with("aa") || name == "manifest.json");
     assert!(error(&made).contains("image configuration"));
     made.json("manifest.json", &json!([]));
-    assert!(error(&made).contains("manifest.json lists no image"));
+    assert!(error(&made).contains("no image is in the archive: manifest.json lists none"));
     made.json("manifest.json", &json!({"a": 1}));
     assert!(error(&made).contains("manifest.json is damaged"));
 
