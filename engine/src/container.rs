@@ -29,6 +29,7 @@ mod names;
 mod namespace;
 mod network;
 mod pasta;
+mod place;
 mod port;
 mod processes;
 pub(crate) mod protocol;

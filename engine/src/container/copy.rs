@@ -5,21 +5,20 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use outcrop_layers::compress::decoder;
 use outcrop_layers::entry::{Entry, Kind, Time, Xattr};
 use outcrop_layers::tar::{Member, TarReader, is_overlay_xattr};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, OFlags};
 use serde::{Deserialize, Serialize};
 
 use super::Containers;
 use super::error::{ContainerError, Doing, Result};
-use super::layers::{self, Layers};
-use super::record::Record;
-use crate::driver::overlay2::Overlay2;
+use super::place::{Home, Place, Tree};
 use crate::layer::diff::{PaxWriter, diff_tar};
-use crate::sys::{beneath, fd, node};
+use crate::sys::fd::reopen;
+use crate::sys::{beneath, node};
 
 /// What `HEAD /containers/{id}/archive` tells of a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,31 +36,23 @@ pub struct PathStat {
     pub link_target: String,
 }
 
-/// A path of a container, found.
-struct Place {
-    /// The directory it is in.
-    parent: OwnedFd,
-    /// Its name there; `.` for the root.
-    name: Vec<u8>,
-    /// The name that an archive of it begins with.
-    shown: String,
-}
-
 impl Containers {
     /// What is at `path`, which is absolute or counts from the root.
     pub fn stat_path(&self, name: &str, path: &str) -> Result<PathStat> {
         let record = self.record(name)?;
-        let place = self.place(name, &record, path)?;
+        let place = self.tree(&record)?.find(path).map_err(|error| not_found(&error, name, path))?;
         stat(&place, path)
     }
 
     /// Writes what is at `path` as a tar whose names begin with the path's last component.
     pub fn copy_from(&self, name: &str, path: &str, out: &mut dyn Write) -> Result<PathStat> {
         let record = self.record(name)?;
-        let place = self.place(name, &record, path)?;
+        let tree = self.tree(&record)?;
+        let place = tree.find(path).map_err(|error| not_found(&error, name, path))?;
         let shown = stat(&place, path)?;
+        super::events::note(self.root(), "archive-path", &record, &[]);
         let mut tar = PaxWriter::new(out);
-        write_place(&place, self.rootless(), &mut tar).doing("copy from", path)?;
+        write_place(&tree, &place, self.rootless(), &mut tar).doing("copy from", path)?;
         tar.finish().doing("copy from", path)?;
         Ok(shown)
     }
@@ -72,82 +63,38 @@ impl Containers {
     pub fn copy_to(&self, name: &str, path: &str, tar: impl Read, keep_kind: bool) -> Result<()> {
         let record = self.record(name)?;
         let mut tar = TarReader::new(decoder(tar).doing("read the archive for", path)?);
-        let host = super::record::Directory::of(self.root(), &record.id).host_config()?;
-        let root = self.root_for(&record, path)?;
-        if root.read_only || (host.readonly_rootfs && !root.mounted) {
-            return Err(ContainerError::Conflict("container rootfs is marked read-only".into()));
-        }
-        let directory = beneath::open_directory(&root.fd, root.rest.trim_matches('/').as_bytes())
-            .map_err(|error| not_found(&error, name, path))?;
+        let tree = self.tree(&record)?;
+        // A link at its end is followed.
+        let directory = tree.find(&format!("{path}/")).map_err(|error| match error.kind() {
+            io::ErrorKind::NotADirectory => ContainerError::Invalid("extraction point is not a directory".into()),
+            _ => not_found(&error, name, path),
+        })?;
+        tree.check_writable(&directory)?;
         let wrong = |error: &dyn std::fmt::Display| ContainerError::Invalid(format!("the archive for {path}: {error}"));
         while let Some(mut entry) = tar.next().map_err(|error| wrong(&error))? {
             let member = entry.header.clone();
             let at = member.path().map_err(|error| wrong(&error))?;
-            let shown = String::from_utf8_lossy(&at).into_owned();
-            extract(directory.as_fd(), &at, &member, &mut entry, Extract { keep_kind, owners: true })
-                .doing("copy to", format!("{path}/{shown}"))?;
+            let shown = format!("{}/{}", path.trim_end_matches('/'), String::from_utf8_lossy(&at));
+            let home = tree.home(&directory, &at).doing("copy to", &shown)?;
+            let member = relinked(&tree, &directory, &home, member).doing("copy to", &shown)?;
+            extract(home.root, &home.path, &member, &mut entry, Extract { keep_kind, owners: true })
+                .doing("copy to", &shown)?;
         }
         super::events::note(self.root(), "extract-to-dir", &record, &[("path", path)]);
         Ok(())
     }
-
-    fn place(&self, called: &str, record: &Record, path: &str) -> Result<Place> {
-        let root = self.root_for(record, path)?;
-        let trimmed = root.rest.trim_matches('/').to_owned();
-        let follow = path.ends_with('/') || path.ends_with("/.");
-        let trimmed = trimmed.trim_end_matches("/.").trim_end_matches('.').trim_matches('/').to_owned();
-        let fail = |error: io::Error| not_found(&error, called, path);
-        let shown = match path.trim_end_matches('/').rsplit('/').next() {
-            None | Some("") => "/",
-            Some(last) => last,
-        };
-        let shown = shown.to_owned();
-        if trimmed.is_empty() || follow {
-            let parent = beneath::open_directory(&root.fd, trimmed.as_bytes()).map_err(fail)?;
-            return Ok(Place { parent, name: b".".to_vec(), shown });
-        }
-        let (parent, name) = beneath::parent_and_name(trimmed.as_bytes());
-        let parent = beneath::open_directory(&root.fd, parent).map_err(fail)?;
-        if name == b".." {
-            return Err(ContainerError::Invalid(format!("the path {path} must not end in ..")));
-        }
-        node::stat(&parent, name).map_err(fail)?;
-        Ok(Place { parent, name: name.to_vec(), shown })
-    }
-
-    /// The file system that `path` is on: a running container's as its processes see it; else its layers, or the volume
-    /// or host directory that would be mounted there.
-    fn root_for(&self, record: &Record, path: &str) -> Result<Root> {
-        if record.state.running && record.state.pid != 0 {
-            let at = format!("/proc/{}/root", record.state.pid);
-            let fd = File::open(&at).doing("open", &at)?.into();
-            return Ok(Root { fd, rest: path.into(), mounted: false, read_only: false });
-        }
-        let clean = format!("/{}", path.trim_matches('/'));
-        let below =
-            |target: &str| clean == target || clean.strip_prefix(target).is_some_and(|rest| rest.starts_with('/'));
-        let mounts = record.mount_points.values().filter(|point| !point.source.is_empty() && below(&point.destination));
-        if let Some(point) = mounts.max_by_key(|point| point.destination.len()) {
-            let fd: OwnedFd = File::open(&point.source).doing("open", &point.source)?.into();
-            let is_directory =
-                FileType::from_raw_mode(rustix::fs::fstat(&fd).doing("look at", &point.source)?.st_mode).is_dir();
-            if is_directory {
-                let rest = clean[point.destination.len()..].to_owned();
-                return Ok(Root { fd, rest, mounted: true, read_only: !point.rw });
-            }
-        }
-        let layers = Layers::of(self.root(), &record.id)?;
-        let driver = Overlay2::new(self.root(), self.rootless());
-        let fd = layers::overlay(&driver, &layers.mount, self.rootless())?;
-        Ok(Root { fd, rest: path.into(), mounted: false, read_only: false })
-    }
 }
 
-struct Root {
-    fd: OwnedFd,
-    rest: String,
-    mounted: bool,
-    read_only: bool,
+/// The member with the path of its hard link's target as it is in the same mount.
+fn relinked(tree: &Tree, directory: &Place, home: &Home<'_>, mut member: Member) -> io::Result<Member> {
+    if let Kind::Hardlink { target } = &mut member.kind {
+        let other = tree.home(directory, target)?;
+        if other.root.as_raw_fd() != home.root.as_raw_fd() {
+            return Err(rustix::io::Errno::XDEV.into());
+        }
+        *target = other.path.into();
+    }
+    Ok(member)
 }
 
 fn not_found(error: &io::Error, container: &str, path: &str) -> ContainerError {
@@ -155,7 +102,7 @@ fn not_found(error: &io::Error, container: &str, path: &str) -> ContainerError {
         io::ErrorKind::NotFound => {
             ContainerError::NoPath(format!("Could not find the file {path} in container {container}"))
         }
-        io::ErrorKind::NotADirectory => ContainerError::Invalid("extraction point is not a directory".into()),
+        io::ErrorKind::NotADirectory => ContainerError::Invalid(format!("lstat {path}: not a directory")),
         _ => ContainerError::Io {
             what: "open",
             path: path.into(),
@@ -165,11 +112,11 @@ fn not_found(error: &io::Error, container: &str, path: &str) -> ContainerError {
 }
 
 fn stat(place: &Place, path: &str) -> Result<PathStat> {
-    let stat = node::stat(&place.parent, &place.name).doing("look at", path)?;
+    let stat = rustix::fs::fstat(&place.fd).map_err(io::Error::from).doing("look at", path)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
     let target = if kind.is_symlink() {
-        let text = node::read_link(&place.parent, &place.name).doing("read the link", path)?;
-        String::from_utf8_lossy(&text).into_owned()
+        let text = rustix::fs::readlinkat(&place.fd, "", Vec::new()).map_err(io::Error::from);
+        text.doing("read the link", path)?.to_string_lossy().into_owned()
     } else {
         String::new()
     };
@@ -199,13 +146,35 @@ fn go_mode(mode: u32) -> u32 {
     kind | special | (mode & 0o777)
 }
 
-/// Writes one file, or a directory with all below it, under the name that it is shown with.
-fn write_place<W: Write>(place: &Place, rootless: bool, tar: &mut PaxWriter<W>) -> io::Result<()> {
-    let stat = node::stat(&place.parent, &place.name)?;
+/// Writes one file, or a directory with all below it and what is mounted there, under the name that it is shown with.
+fn write_place<W: Write>(tree: &Tree, place: &Place, rootless: bool, tar: &mut PaxWriter<W>) -> io::Result<()> {
+    let base = place.shown.as_bytes();
+    write_all(tree, place.fd.as_fd(), (base, &place.path), rootless, tar)?;
+    for (fd, rest) in tree.mounts_below(&place.path) {
+        let path = [&place.path[..], rest].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&b'/');
+        write_all(tree, fd, (&inside(base, rest), &path), rootless, tar)?;
+    }
+    Ok(())
+}
+
+/// A path below the name that an archive begins with.
+fn inside(base: &[u8], path: &[u8]) -> Box<[u8]> {
+    let between: &[u8] = if base == b"/" { b"" } else { b"/" };
+    [base, between, path].concat().into()
+}
+
+/// Writes a file, or a directory with all below it that no mount hides: under the name `base`, being at `path` in the container.
+fn write_all<W: Write>(
+    tree: &Tree,
+    fd: BorrowedFd<'_>,
+    (base, path): (&[u8], &[u8]),
+    rootless: bool,
+    tar: &mut PaxWriter<W>,
+) -> io::Result<()> {
+    let stat = rustix::fs::fstat(fd)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
-    let base = place.shown.clone().into_bytes();
     let entry = |kind: Kind| Entry {
-        path: base.clone().into(),
+        path: base.into(),
         kind,
         mode: (stat.st_mode & 0o7777) as u16,
         uid: stat.st_uid,
@@ -217,22 +186,17 @@ fn write_place<W: Write>(place: &Place, rootless: bool, tar: &mut PaxWriter<W>) 
     match kind {
         FileType::Directory => {
             tar.entry(&entry(Kind::Directory { opaque: false }))?;
-            let directory = if place.name == b"." {
-                place.parent.try_clone()?
-            } else {
-                node::open_directory(&place.parent, &place.name)?
-            };
-            below(&directory, &base, rootless, tar)
+            below(fd, base, |inner| tree.hides(path, inner), rootless, tar)
         }
         FileType::RegularFile => {
-            let file = beneath::open_file(&place.parent, &place.name)?;
+            let file: File = reopen(fd, OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK)?.into();
             let size = stat.st_size as u64;
             tar.entry(&entry(Kind::File { size, disk: None }))?;
             let copied = io::copy(&mut file.take(size), tar)?;
             io::copy(&mut io::repeat(0).take(size - copied), tar).map(drop)
         }
         FileType::Symlink => {
-            let target = node::read_link(&place.parent, &place.name)?.into();
+            let target = rustix::fs::readlinkat(fd, "", Vec::new())?.into_bytes().into();
             tar.entry(&entry(Kind::Symlink { target }))
         }
         FileType::CharacterDevice => {
@@ -248,12 +212,16 @@ fn write_place<W: Write>(place: &Place, rootless: bool, tar: &mut PaxWriter<W>) 
     }
 }
 
-/// Writes all below a directory, each name with `base` before it.
-fn below<W: Write>(directory: &OwnedFd, base: &[u8], rootless: bool, tar: &mut PaxWriter<W>) -> io::Result<()> {
-    let readable = fd::reopen(directory, rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY)?;
+/// Writes all below a directory but what is hidden, each name with `base` before it.
+fn below<W: Write>(
+    directory: BorrowedFd<'_>,
+    base: &[u8],
+    hidden: impl Fn(&[u8]) -> bool,
+    rootless: bool,
+    tar: &mut PaxWriter<W>,
+) -> io::Result<()> {
+    let readable = reopen(directory, OFlags::RDONLY | OFlags::DIRECTORY)?;
     let (reader, writer) = io::pipe()?;
-    let between: &[u8] = if base == b"/" { b"" } else { b"/" };
-    let with_base = |path: &[u8]| -> Box<[u8]> { [base, between, path].concat().into() };
     std::thread::scope(|scope| {
         let writing = scope.spawn(move || diff_tar(readable, rootless, writer));
         let copied = (|| {
@@ -261,12 +229,16 @@ fn below<W: Write>(directory: &OwnedFd, base: &[u8], rootless: bool, tar: &mut P
             while let Some(mut entry) = from.next().map_err(io::Error::other)? {
                 let member = entry.header.clone();
                 let path = member.path().map_err(io::Error::other)?;
+                if hidden(path.strip_suffix(b"/").unwrap_or(&path)) {
+                    io::copy(&mut entry, &mut io::sink())?;
+                    continue;
+                }
                 let kind = match member.kind {
-                    Kind::Hardlink { target } => Kind::Hardlink { target: with_base(&target) },
+                    Kind::Hardlink { target } => Kind::Hardlink { target: inside(base, &target) },
                     kind => kind,
                 };
                 tar.entry(&Entry {
-                    path: with_base(&path),
+                    path: inside(base, &path),
                     kind,
                     mode: member.mode,
                     uid: member.uid,
@@ -369,7 +341,7 @@ pub fn extract(
 }
 
 /// Opens a directory below `root`, making what is missing of its path.
-fn make_parents(root: BorrowedFd<'_>, path: &[u8]) -> io::Result<OwnedFd> {
+pub(super) fn make_parents(root: BorrowedFd<'_>, path: &[u8]) -> io::Result<OwnedFd> {
     match beneath::open_directory(root, path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_empty() => {
             let (above, name) = beneath::parent_and_name(path);

@@ -98,7 +98,7 @@ fn ours(point: &mount::MountPoint) -> Result<(String, MountPoint)> {
     Ok((point.destination.clone(), point))
 }
 
-fn theirs(point: &MountPoint) -> Result<mount::MountPoint, String> {
+pub(super) fn theirs(point: &MountPoint) -> Result<mount::MountPoint, String> {
     let value: Value = serde_json::to_value(point).map_err(|error| error.to_string())?;
     lenient_value(value).map_err(|error| error.to_string())
 }

@@ -47,7 +47,7 @@ pub(crate) fn check(root: impl AsFd, target: &str, point: Option<&MountPoint>) -
 }
 
 /// The path in the container that `target` leads to, also where links lead to what is not there before `/proc` is mounted.
-fn resolved(root: impl AsFd, target: &str) -> Result<String, String> {
+pub(super) fn resolved(root: impl AsFd, target: &str) -> Result<String, String> {
     let parts = |path: &str| path.rsplit('/').map(str::to_owned).collect::<Vec<_>>();
     let (mut left, mut done, mut links) = (parts(target), Vec::<String>::new(), 0);
     while let Some(part) = left.pop() {
