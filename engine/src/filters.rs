@@ -119,6 +119,15 @@ impl Filters {
     }
 }
 
+/// Whether a name fits a filter's value, which is a regular expression that may match anywhere, as with Docker; one that is none
+/// fits nothing but itself.
+pub fn fits(pattern: &str, name: &str) -> bool {
+    // What takes more than this is no pattern of names.
+    const MOST: usize = 1 << 20;
+    let pattern_of = |text| regex::RegexBuilder::new(text).size_limit(MOST).build();
+    pattern_of(pattern).map_or(pattern == name, |pattern| pattern.is_match(name))
+}
+
 /// Reads a point in time as Docker does: a Go duration back from `now` (`1h30m`), seconds since 1970 with a fraction, or
 /// RFC 3339 with parts left out (UTC then). Nanoseconds since 1970.
 pub fn parse_time(text: &str, now: i128) -> Result<i128, String> {

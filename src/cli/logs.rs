@@ -33,7 +33,7 @@ pub(crate) struct Logs {
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Only the last lines
-    #[arg(short = 'n', long, value_name = "LINES", default_value = "all")]
+    #[arg(short = 'n', long, value_name = "LINES", default_value = "all", allow_hyphen_values = true)]
     tail: String,
     /// The time before each line
     #[arg(short, long)]

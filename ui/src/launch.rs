@@ -60,6 +60,8 @@ pub(crate) struct Launch {
     /// Billionths of a processor.
     pub(crate) cpus: Option<u64>,
     pub(crate) ports: Vec<Port>,
+    /// Whether its calls tell who writes: where the kernel tells this user no processes.
+    pub(crate) tell_who: bool,
 }
 
 /// What is at a path of this machine.
@@ -90,6 +92,8 @@ pub(crate) struct Ground {
     pub(crate) containers: Vec<String>,
     /// Whether the engine's host is this machine, so that its folders can be seen.
     pub(crate) local: bool,
+    /// Whether a container has to be started with the annotation that has it tell who writes.
+    pub(crate) asked_who: bool,
     /// The image's tree, where it can be read in place.
     pub(crate) content: Option<Arc<Content>>,
 }

@@ -67,6 +67,14 @@ pub struct Connection {
     pub docker_host: Option<String>,
 }
 
+impl Connection {
+    /// Whether a container has to be asked, when it is started, to tell who writes: the kernel tells an ordinary user no
+    /// processes, and only the embedded engine has another way.
+    pub(crate) fn asks_who(&self) -> bool {
+        self.kind == Kind::Embedded && self.rootless
+    }
+}
+
 /// One place where an engine was looked for.
 #[derive(Clone, Debug)]
 pub struct Tried {

@@ -45,9 +45,10 @@ where
 {
     let (sender, messages) = mpsc::unbounded_channel();
     let reader = Reader { out: Out(sender), cache: options.cache.map(IndexCache::new), spool: options.spool };
-    let local = options.connection.local;
     let client = match options.backend {
-        Backend::Engine(docker) => Client::Engine(EngineClient::new(docker, reader, local, Lent::default())),
+        Backend::Engine(docker) => {
+            Client::Engine(EngineClient::new(docker, reader, &options.connection, Lent::default()))
+        }
         Backend::Archive(path) => Client::Archive(ArchiveClient::new(path, reader)),
         Backend::None => {
             let tried: Vec<String> =

@@ -46,10 +46,11 @@ pub async fn run(options: Options) -> Result<(), Error> {
     let out = Out(sender.clone());
     let connected = !matches!(options.backend, Backend::None);
     let reader = Reader { out, cache: options.cache.map(IndexCache::new), spool: options.spool };
-    let local = options.connection.local;
     let lent = Lent { pack: options.pack, watching: options.watching, users: options.users };
     let client = match options.backend {
-        Backend::Engine(docker) => Client::Engine(EngineClient::new(docker, reader.clone(), local, lent.clone())),
+        Backend::Engine(docker) => {
+            Client::Engine(EngineClient::new(docker, reader.clone(), &options.connection, lent.clone()))
+        }
         Backend::Archive(path) => Client::Archive(ArchiveClient::new(path, reader.clone())),
         Backend::None => Client::None,
     };
@@ -201,7 +202,7 @@ impl Running {
         match message {
             Message::Opened(connection, docker) => {
                 let lent = Lent { watching: None, ..self.lent.clone() };
-                self.client = Client::Engine(EngineClient::new(docker, self.reader.clone(), connection.local, lent));
+                self.client = Client::Engine(EngineClient::new(docker, self.reader.clone(), &connection, lent));
                 self.app.update(Message::Data(Data::Connected(connection)))
             }
             message => self.app.update(message),

@@ -48,7 +48,7 @@ pub use advice::{About, Advice, Adviser};
 pub use error::WatchError;
 pub use event::{Certainty, Data, Event, Evidence, How, Kind, Lower, Node, Reason, Who};
 pub use notice::{Act, Notice};
-pub use overlay::{Attached, LowerLayer, NOTICES, Overlay, Update};
+pub use overlay::{Attached, LowerLayer, NOTICES, NOTIFY, Overlay, Update};
 pub use raw_path::RawPath;
 pub use record::{Recorder, Replay};
 pub use run::{Options, Watch};

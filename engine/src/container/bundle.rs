@@ -4,8 +4,10 @@ mod device;
 mod resources;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::Path;
 
+use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
 use super::capability;
@@ -15,6 +17,7 @@ use super::namespace::{Namespace, Namespaces};
 use super::record::{MountPoint, Record};
 use super::seccomp::{self, Filter, Profile};
 use super::user::User;
+use crate::sys::beneath;
 use device::Device;
 use resources::{resources, rlimits};
 
@@ -185,6 +188,7 @@ impl Bundle<'_> {
         let mut added: Vec<Value> = self.files().into_iter().filter(|m| !own.contains(destination(m))).collect();
         added.extend(self.record.mount_points.values().filter_map(|point| self.mount_point(point)));
         added.extend(self.host.tmpfs.iter().flatten().map(|(target, options)| tmpfs(target, options)));
+        added = added.into_iter().map(|mount| self.with_mode(mount)).collect();
         if self.rootless {
             // Nodes can only be made with root's rights, but shown.
             added.extend(devices.iter().map(Device::to_mount));
@@ -241,8 +245,10 @@ impl Bundle<'_> {
             Namespace::New => {
                 let size = format!("size={}", self.host.shm_size);
                 mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]));
-                let options = ["nosuid", "noexec", "nodev", "mode=1777", &size];
-                mounts.push(mount("/dev/shm", "tmpfs", "shm", &options));
+                if self.host.ipc_mode != "none" {
+                    let options = ["nosuid", "noexec", "nodev", "mode=1777", &size];
+                    mounts.push(mount("/dev/shm", "tmpfs", "shm", &options));
+                }
             }
         }
         mounts
@@ -295,11 +301,42 @@ impl Bundle<'_> {
         let mut options = vec![bind, propagation];
         if !point.rw {
             options.push("ro");
+            let asked = |name: &str| point.spec.pointer(name) == Some(&Value::Bool(true));
+            let force = asked("/BindOptions/ReadOnlyForceRecursive");
+            // As Docker 25: what is mounted below is read-only too, where the kernel can and nothing else was asked for.
+            if force
+                || point.kind == "bind" && !asked("/BindOptions/ReadOnlyNonRecursive") && self.recursive_read_only()
+            {
+                options.push("rro");
+            }
         }
-        let _ = self;
         Some(json!({
             "destination": point.destination, "type": "bind", "source": point.source, "options": options
         }))
+    }
+
+    /// Whether a mount and all below it can be made read-only: from Linux 5.12 on, and not every other runtime knows the word.
+    fn recursive_read_only(&self) -> bool {
+        self.embedded && seccomp::kernel() >= (5, 12)
+    }
+
+    /// The permissions of what is there already where memory is mounted, which it keeps as with Docker.
+    fn mode_of(&self, target: &str) -> Option<u32> {
+        let root = File::open(self.rootfs).ok()?;
+        let there = beneath::open(root, target.trim_start_matches('/').as_bytes(), OFlags::PATH).ok()?;
+        rustix::fs::fstat(there).ok().map(|stat| stat.st_mode & 0o7777)
+    }
+
+    /// Gives a mount of memory permissions where none were asked for.
+    fn with_mode(&self, mut mount: Value) -> Value {
+        let (target, memory) = (destination(&mount).to_owned(), mount["type"] == "tmpfs");
+        if let Some(options) = mount["options"].as_array_mut()
+            && memory
+            && !options.iter().any(|option| option.as_str().is_some_and(|option| option.starts_with("mode=")))
+        {
+            options.push(format!("mode={:o}", self.mode_of(&target).unwrap_or(0o1777)).into());
+        }
+        mount
     }
 
     /// A mount that sends its changes somewhere needs a root that can.
@@ -373,9 +410,6 @@ fn tmpfs(target: &str, options: &str) -> Value {
         all.retain(|known| *known != opposite && *known != option);
         all.push(option);
     }
-    if !options.contains("mode=") {
-        all.push("mode=1777");
-    }
     json!({ "destination": target, "type": "tmpfs", "source": "tmpfs", "options": all })
 }
 
@@ -388,9 +422,8 @@ fn tmpfs_options(spec: &Value, rw: bool) -> Vec<String> {
     if let Some(size) = spec.pointer("/TmpfsOptions/SizeBytes").and_then(Value::as_u64).filter(|&size| size > 0) {
         options.push(format!("size={size}"));
     }
-    match spec.pointer("/TmpfsOptions/Mode").and_then(Value::as_u64).filter(|&mode| mode > 0) {
-        Some(mode) => options.push(format!("mode={mode:o}")),
-        None => options.push("mode=1777".into()),
+    if let Some(mode) = spec.pointer("/TmpfsOptions/Mode").and_then(Value::as_u64).filter(|&mode| mode > 0) {
+        options.push(format!("mode={mode:o}"));
     }
     options
 }
@@ -411,7 +444,7 @@ mod tests {
     #[test]
     fn tmpfs_options_replace_their_opposite() {
         let mount = tmpfs("/t", "exec,size=1m,ro");
-        assert_eq!(mount["options"], json!(["nosuid", "nodev", "exec", "size=1m", "ro", "mode=1777"]));
+        assert_eq!(mount["options"], json!(["nosuid", "nodev", "exec", "size=1m", "ro"]));
         let mount = tmpfs("/t", "mode=700");
         assert_eq!(mount["options"], json!(["noexec", "nosuid", "nodev", "mode=700"]));
     }

@@ -97,6 +97,29 @@ pub struct HealthConfig {
     pub retries: i64,
 }
 
+impl HealthConfig {
+    /// Refuses times and counts that cannot be.
+    ///
+    /// # Errors
+    /// Docker's words.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        for (name, value) in [
+            ("Interval", self.interval),
+            ("Timeout", self.timeout),
+            ("StartPeriod", self.start_period),
+            ("StartInterval", self.start_interval),
+        ] {
+            if value != 0 && value < 1_000_000 {
+                return Err(format!("{name} in Healthcheck cannot be less than 1ms"));
+            }
+        }
+        if self.retries < 0 {
+            return Err("Retries in Healthcheck cannot be negative".into());
+        }
+        Ok(())
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
 fn is_zero(value: &i64) -> bool {
     *value == 0

@@ -19,7 +19,7 @@ use super::network::{Connection, HOST_INSTEAD, NO_PASTA};
 use super::record::{Directory, Record};
 use super::run_directory::{RunDirectory, make};
 use super::shim::runtime::Runtime;
-use super::{Containers, events, limits, log_file, lookup, names, pasta};
+use super::{Containers, events, limits, log_attributes, log_file, lookup, names, pasta};
 use crate::driver::Driver;
 use crate::driver::overlay2::Overlay2;
 
@@ -97,12 +97,17 @@ impl Containers {
         host_config.complete();
         let mut warnings = check(&config, &host_config)?;
         warnings.extend(self.check_network(&host_config)?);
-        if self.rootless() {
-            warnings.extend(limits::discard(&mut host_config));
-        }
+        warnings.extend(if self.rootless() {
+            limits::discard(&mut host_config)
+        } else {
+            limits::warn(&mut host_config)
+        });
         let id = new_id()?;
         if config.hostname.is_empty() {
-            id[..12].clone_into(&mut config.hostname);
+            // In the host's network it is called what the host is.
+            let of_host = (host_config.network_mode == "host").then(rustix::system::uname);
+            let name = of_host.as_ref().and_then(|host| host.nodename().to_str().ok()).unwrap_or(&id[..12]);
+            name.clone_into(&mut config.hostname);
         }
         let mut words = config.entrypoint.iter().flatten().chain(config.cmd.iter().flatten()).cloned();
         let Some(path) = words.next() else {
@@ -110,6 +115,7 @@ impl Containers {
         };
         let args = words.collect();
         let mut record = Record { path, args, config, image: image.id.clone(), ..Record::new(&id) };
+        log_attributes::attributes(&host_config.log_config.config, &record).map_err(ContainerError::Invalid)?;
         let mut mounts = self.new_mounts(&asked, &image.config, &host_config)?;
         warnings.append(&mut mounts.warnings);
         record.mount_points = std::mem::take(&mut mounts.points);
@@ -281,13 +287,42 @@ fn check(config: &Config, host: &HostConfig) -> Result<Vec<String>> {
     }
     limits::check(host)?;
     check_restart(host)?;
+    check_modes(config, host)?;
+    if let Some(health) = &config.healthcheck {
+        health.check().map_err(invalid)?;
+    }
     Ok(Vec::new())
+}
+
+/// Checks whose namespaces it gets.
+fn check_modes(config: &Config, host: &HostConfig) -> Result<()> {
+    let invalid = |text: String| Err(ContainerError::Invalid(text));
+    for (what, mode, known) in [
+        ("IPC", &host.ipc_mode, &["none", "private", "shareable", "host"][..]),
+        ("PID", &host.pid_mode, &["host"]),
+        ("UTS", &host.uts_mode, &["host"]),
+    ] {
+        let joins = what != "UTS" && mode.strip_prefix("container:").is_some_and(|name| !name.is_empty());
+        if !mode.is_empty() && !joins && !known.contains(&mode.as_str()) {
+            return invalid(format!("Invalid {what} mode: {mode}"));
+        }
+    }
+    if host.uts_mode == "host" && !config.hostname.is_empty() {
+        return invalid("conflicting options: hostname and the UTS mode".into());
+    }
+    if !["", "default"].contains(&host.isolation.as_str()) {
+        return invalid(format!("Invalid isolation: {:?} - linux only supports 'default'", host.isolation));
+    }
+    Ok(())
 }
 
 /// Checks the restart policy.
 pub(crate) fn check_restart(host: &HostConfig) -> Result<()> {
     let invalid = ContainerError::Invalid;
     let policy = &host.restart_policy;
+    if policy.maximum_retry_count < 0 {
+        return Err(invalid("invalid restart policy: maximum retry count cannot be negative".into()));
+    }
     match policy.name.as_str() {
         "no" | "always" | "unless-stopped" if policy.maximum_retry_count != 0 => {
             return Err(invalid(

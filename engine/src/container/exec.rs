@@ -218,6 +218,9 @@ const FAILED: &str = "OCI runtime exec failed: exec failed:";
 
 /// Checks that the directory is there: of what a runtime says when it is not, nobody would guess it.
 fn enter(root: &File, directory: &str) -> std::result::Result<(), String> {
+    if !directory.is_empty() && !directory.starts_with('/') {
+        return Err(format!("{FAILED} Cwd must be an absolute path: unknown"));
+    }
     let opened = beneath::open_directory(root, directory.trim_start_matches('/').as_bytes());
     opened.map(drop).map_err(|error| {
         let why = match error.kind() {

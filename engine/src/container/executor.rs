@@ -161,7 +161,7 @@ fn prepared(spec: &Spec) -> Result<(Vec<String>, Vec<String>, String), String> {
     let process = spec.process().as_ref().ok_or("no process to start")?;
     let words = process.args().clone().unwrap_or_default();
     let variables = process.env().clone().unwrap_or_default();
-    let name = words.first().filter(|name| !name.is_empty()).ok_or("no command specified")?;
+    let name = words.first().ok_or("no command specified")?;
     let path = find(name, &variables)?;
     Ok((words, variables, path))
 }
@@ -175,7 +175,8 @@ fn find(name: &str, variables: &[String]) -> Result<String, String> {
             Err(why) => Err(format!("exec: {name:?}: {why}")),
         };
     }
-    let path = variables.iter().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or_default();
+    let path = variables.iter().find_map(|entry| entry.strip_prefix("PATH=")).filter(|_| !name.is_empty());
+    let path = path.unwrap_or_default();
     let mut denied = false;
     for directory in path.split(':') {
         let candidate = if directory.is_empty() { format!("./{name}") } else { format!("{directory}/{name}") };

@@ -59,6 +59,7 @@ impl Containers {
     pub fn export(&self, name: &str, out: &mut dyn Write) -> Result<u64> {
         let record = self.record(name)?;
         let view = self.frozen_view(&record.id)?;
+        super::events::note(self.root(), "export", &record, &[]);
         diff_tar(view, self.rootless(), out).map_err(|error| ContainerError::Start(error.to_string()))
     }
 
@@ -108,8 +109,11 @@ impl Containers {
             origin: Origin::Made,
         };
         let id = image.id();
-        staging.publish(&[image]).map_err(|error| ContainerError::Start(error.to_string()))?;
-        super::events::note(self.root(), "commit", &record, &[("imageID", &id.to_string())]);
+        staging.publish(std::slice::from_ref(&image)).map_err(|error| ContainerError::Start(error.to_string()))?;
+        let (id_text, named) = (id.to_string(), image.names.first().map(ToString::to_string));
+        let mut noted = vec![("comment", options.comment.as_str()), ("imageID", &id_text)];
+        noted.extend(named.as_deref().map(|name| ("imageRef", name)));
+        super::events::note(self.root(), "commit", &record, &noted);
         Ok(id)
     }
 

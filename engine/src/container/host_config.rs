@@ -247,7 +247,7 @@ pub const DEFAULT_SHM: i64 = 64 << 20;
 impl HostConfig {
     /// The annotation that has a container's processes told to those who watch it, when it is `true`: see
     /// [`HostConfig::tells_calls`].
-    pub const NOTIFY: &str = "outcrop.notify";
+    pub const NOTIFY: &str = outcrop_layers::watch::NOTIFY;
 
     /// Whether its processes get a filter that tells the system calls that change files (`seccomp_unotify(2)`), so that who
     /// watches it without root learns which process it was. Only to look at: nothing that is refused is allowed by it, but a

@@ -302,7 +302,7 @@ impl Containers {
                 "Container {name} is paused, unpause the container before exec"
             )));
         }
-        let command = config.cmd.join(" ");
+        let command = command(&config);
         let id = exec::create(&self.root, &record.id, config)?;
         events::note(&self.root, &format!("exec_create: {command}"), &record, &[("execID", &id)]);
         Ok(id)
@@ -318,12 +318,7 @@ impl Containers {
         if let Some(size) = size {
             exec::sized(&self.root, &exec, size)?;
         }
-        events::note(
-            &self.root,
-            &format!("exec_start: {}", exec.config.cmd.join(" ")),
-            &record,
-            &[("execID", &exec.id)],
-        );
+        events::note(&self.root, &format!("exec_start: {}", command(&exec.config)), &record, &[("execID", &exec.id)]);
         let hello = Hello {
             stdin: exec.config.attach_stdin,
             stdout: exec.config.attach_stdout || exec.config.tty,
@@ -406,4 +401,10 @@ fn wait_exit(shim: &mut Attached, until: Option<Instant>) -> Result<bool> {
             Err(error) => return Err(error).doing("read from", "the shim"),
         }
     }
+}
+
+/// An exec's command in its events: with a space behind the program also where nothing follows, as Docker writes it.
+fn command(config: &ExecConfig) -> String {
+    let (program, arguments) = config.cmd.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    format!("{program} {}", arguments.join(" "))
 }

@@ -1,5 +1,6 @@
 //! The json-file log driver: `<id>-json.log`, one JSON object a line, rotated by size.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -27,19 +28,31 @@ pub(crate) struct LogFile {
     size: u64,
     most_bytes: Option<u64>,
     most_files: u32,
+    /// What is noted with each line, as JSON, with a comma behind it.
+    attributes: String,
     /// What came of each stream since its last line end.
     partial: [Vec<u8>; 2],
 }
 
 impl LogFile {
-    /// Opens the log at `path` as `config` says; driver `none` writes nothing.
+    /// Opens the log at `path` as `config` says, noting `attributes` with each line; driver `none` writes nothing.
     ///
     /// # Errors
     /// Also for an option that is none.
-    pub(crate) fn open(path: &Path, config: &LogConfig) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, config: &LogConfig, attributes: &BTreeMap<String, String>) -> io::Result<Self> {
         let (most_bytes, most_files) = options(config).map_err(io::Error::other)?;
-        let mut log =
-            Self { path: path.into(), file: None, size: 0, most_bytes, most_files, partial: Default::default() };
+        let mut log = Self {
+            path: path.into(),
+            file: None,
+            size: 0,
+            most_bytes,
+            most_files,
+            attributes: String::new(),
+            partial: Default::default(),
+        };
+        if !attributes.is_empty() {
+            log.attributes = format!("\"attrs\":{},", serde_json::to_string(attributes)?);
+        }
         if config.kind != "none" {
             log.reopen()?;
         }
@@ -70,7 +83,7 @@ impl LogFile {
                 None if rest.len() >= PIECE => PIECE,
                 None => break,
             };
-            line(&mut lines, stream, &rest[..end], &time);
+            line(&mut lines, stream, &rest[..end], &self.attributes, &time);
             rest = &rest[end..];
         }
         self.partial[stream as usize] = rest.to_vec();
@@ -83,7 +96,7 @@ impl LogFile {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let rest = std::mem::take(&mut self.partial[stream as usize]);
             if !rest.is_empty() {
-                line(&mut lines, stream, &rest, &super::state::now());
+                line(&mut lines, stream, &rest, &self.attributes, &super::state::now());
             }
         }
         self.append(&lines)
@@ -93,12 +106,21 @@ impl LogFile {
         if lines.is_empty() || self.file.is_none() {
             return Ok(());
         }
-        if self.most_bytes.is_some_and(|most| self.size >= most) {
-            self.rotate()?;
-        }
-        if let Some(file) = &mut self.file {
-            file.write_all(lines)?;
-            self.size += lines.len() as u64;
+        let mut rest = lines;
+        while !rest.is_empty() {
+            if self.most_bytes.is_some_and(|most| self.size >= most) {
+                self.rotate()?;
+            }
+            // Up to the line with which the file is full.
+            let room =
+                self.most_bytes.map_or(usize::MAX, |most| usize::try_from(most - self.size).unwrap_or(usize::MAX));
+            let over = rest.get(room - 1..).and_then(|tail| tail.iter().position(|&byte| byte == b'\n'));
+            let (now, later) = rest.split_at(over.map_or(rest.len(), |at| room + at));
+            if let Some(file) = &mut self.file {
+                file.write_all(now)?;
+                self.size += now.len() as u64;
+            }
+            rest = later;
         }
         Ok(())
     }
@@ -128,7 +150,7 @@ pub(crate) fn rotated(path: &Path, number: u32) -> PathBuf {
     name.into()
 }
 
-fn line(out: &mut Vec<u8>, stream: Stream, text: &[u8], time: &str) {
+fn line(out: &mut Vec<u8>, stream: Stream, text: &[u8], attributes: &str, time: &str) {
     let stream = if stream == Stream::Stdout { "stdout" } else { "stderr" };
     out.extend(b"{\"log\":");
     // Invalid bytes become U+FFFD, as Go's encoder writes them.
@@ -136,7 +158,9 @@ fn line(out: &mut Vec<u8>, stream: Stream, text: &[u8], time: &str) {
     serde_json::to_writer(&mut *out, &text).expect("writing a text to memory cannot fail");
     out.extend(b",\"stream\":\"");
     out.extend(stream.as_bytes());
-    out.extend(b"\",\"time\":\"");
+    out.extend(b"\",");
+    out.extend(attributes.as_bytes());
+    out.extend(b"\"time\":\"");
     out.extend(time.as_bytes());
     out.extend(b"\"}\n");
 }
@@ -164,20 +188,17 @@ pub(crate) fn options(config: &LogConfig) -> Result<(Option<u64>, u32), String> 
             other => return Err(format!("unknown log opt '{other}' for json-file log driver")),
         }
     }
-    if most_bytes.is_none() && most_files > 1 {
-        return Err("cannot set max-file without max-size".into());
-    }
     Ok((most_bytes, most_files))
 }
 
-/// `10k`, `3m`, `1g` and plain numbers; units of 1024.
+/// `10k`, `3m`, `1g` and plain numbers; units of 1000, as Docker counts here.
 fn bytes(text: &str) -> Option<u64> {
     let lower = text.trim().to_ascii_lowercase();
     let text = lower.trim_end_matches("ib").trim_end_matches('b');
     let (digits, factor) = match text.as_bytes().last()? {
-        b'k' => (&text[..text.len() - 1], 1 << 10),
-        b'm' => (&text[..text.len() - 1], 1 << 20),
-        b'g' => (&text[..text.len() - 1], 1 << 30),
+        b'k' => (&text[..text.len() - 1], 1_000),
+        b'm' => (&text[..text.len() - 1], 1_000_000),
+        b'g' => (&text[..text.len() - 1], 1_000_000_000),
         _ => (text, 1),
     };
     digits.trim().parse::<u64>().ok()?.checked_mul(factor)
@@ -196,7 +217,7 @@ mod tests {
     fn lines_and_pieces() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("x-json.log");
-        let mut log = LogFile::open(&path, &config(&[])).expect("a log");
+        let mut log = LogFile::open(&path, &config(&[]), &BTreeMap::new()).expect("a log");
         log.write(Stream::Stdout, b"a\nb").expect("written");
         log.write(Stream::Stderr, b"\xff\"\n").expect("written");
         log.write(Stream::Stdout, b"c\n").expect("written");
@@ -217,7 +238,8 @@ mod tests {
     fn rotation_keeps_so_many_files() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("x-json.log");
-        let mut log = LogFile::open(&path, &config(&[("max-size", "1k"), ("max-file", "3")])).expect("a log");
+        let mut log =
+            LogFile::open(&path, &config(&[("max-size", "1k"), ("max-file", "3")]), &BTreeMap::new()).expect("a log");
         for _ in 0..100 {
             log.write(Stream::Stdout, &[b"0123456789".repeat(10), b"\n".to_vec()].concat()).expect("written");
         }
@@ -228,8 +250,9 @@ mod tests {
 
     #[test]
     fn options_are_checked() {
-        assert_eq!(options(&config(&[("max-size", "10m"), ("max-file", "2")])), Ok((Some(10 << 20), 2)));
-        for bad in [("max-size", "x"), ("max-size", "0"), ("max-file", "0"), ("max-file", "2"), ("nope", "1")] {
+        assert_eq!(options(&config(&[("max-size", "10m"), ("max-file", "2")])), Ok((Some(10_000_000), 2)));
+        assert_eq!(options(&config(&[("max-file", "2")])), Ok((None, 2)), "without a size there is one file");
+        for bad in [("max-size", "x"), ("max-size", "0"), ("max-file", "0"), ("nope", "1")] {
             assert!(options(&config(&[bad])).is_err(), "{bad:?}");
         }
         assert!(options(&LogConfig { kind: "syslog".into(), ..LogConfig::default() }).is_err());

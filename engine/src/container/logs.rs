@@ -1,6 +1,6 @@
 //! Reading a container's log: json-file, rotated files too, from the end, and what comes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
@@ -48,6 +48,8 @@ pub struct LogLine {
     pub time: String,
     /// What, with its line end if it had one.
     pub text: String,
+    /// What the log driver's options note with it.
+    pub attributes: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +60,8 @@ struct Line {
     stream: String,
     #[serde(default)]
     time: String,
+    #[serde(default)]
+    attrs: BTreeMap<String, String>,
 }
 
 impl Containers {
@@ -209,5 +213,5 @@ fn wanted(line: &[u8], options: &LogOptions) -> Option<LogLine> {
             return None;
         }
     }
-    Some(LogLine { stream, time: line.time, text: line.log })
+    Some(LogLine { stream, time: line.time, text: line.log, attributes: line.attrs })
 }

@@ -103,6 +103,23 @@ pub(super) fn theirs(point: &MountPoint) -> Result<mount::MountPoint, String> {
     lenient_value(value).map_err(|error| error.to_string())
 }
 
+/// Refuses a bind that is to send or to get mounts, where the mount that its source is on does not.
+fn spreads(point: &MountPoint) -> Result<(), String> {
+    let wanted = point.propagation.trim_start_matches('r');
+    let asked = point.spec.pointer("/BindOptions/Propagation").and_then(Value::as_str).unwrap_or_default();
+    if !matches!(wanted, "shared" | "slave") || asked.is_empty() {
+        return Ok(());
+    }
+    let source = mount::resolve::open_bind(&theirs(point)?).map_err(|error| error.to_string())?;
+    let on = crate::sys::fs::mounted(&source.fd).map_err(|error| format!("{}: {error}", point.source))?;
+    let lacks = match wanted {
+        "shared" if !on.shared => "shared mount",
+        "slave" if !on.shared && !on.slave => "shared or slave mount",
+        _ => return Ok(()),
+    };
+    Err(format!("path {} is mounted on {} but it is not a {lacks}", point.source, on.at))
+}
+
 /// The sources of a running container's mounts, held so that what is mounted is what was checked.
 #[derive(Default)]
 pub(crate) struct Sources {
@@ -114,7 +131,11 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// Takes the volumes into use: in the mount namespace that all containers share.
-    pub(crate) fn attach(root: &Path, record: &Record) -> Result<Self, String> {
+    pub(crate) fn attach(root: &Path, record: &Record, rootless: bool) -> Result<Self, String> {
+        // What an ordinary user shares reaches nobody, and harms nobody.
+        for point in record.mount_points.values().filter(|point| point.kind == "bind" && !rootless) {
+            spreads(point)?;
+        }
         let volumes = Volumes::of_root(root);
         let mut sources = Self::default();
         for point in record.mount_points.values().filter(|point| point.kind == "volume" && !point.name.is_empty()) {

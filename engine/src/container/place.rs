@@ -99,7 +99,9 @@ impl Containers {
             ("/etc/hosts", &record.hosts_path),
         ] {
             // Before its first start there are none.
-            if let (false, Ok(source)) = (source.is_empty() || record.mount_points.contains_key(path), File::open(source)) {
+            if let (false, Ok(source)) =
+                (source.is_empty() || record.mount_points.contains_key(path), File::open(source))
+            {
                 mounts.push(Mount::new(&root, path, Source::Host(source.into()), read_only)?);
             }
         }
@@ -130,13 +132,18 @@ impl Mount {
     fn new(root: &OwnedFd, target: &str, source: Source, read_only: bool) -> Result<Self> {
         let target = target::resolved(root, target).map_err(ContainerError::Invalid)?;
         let path = target.trim_start_matches('/').as_bytes().to_vec();
-        let stat = rustix::fs::fstat(source.fd()).map_err(io::Error::from).doing("look at what is mounted at", &target)?;
+        let stat =
+            rustix::fs::fstat(source.fd()).map_err(io::Error::from).doing("look at what is mounted at", &target)?;
         let directory = FileType::from_raw_mode(stat.st_mode).is_dir();
         if beneath::open(root, &path, OFlags::PATH | OFlags::NOFOLLOW).is_err() {
             let (above, name) = beneath::parent_and_name(&path);
             let above = make_parents(root.as_fd(), above).doing("create", &target)?;
-            if directory { node::create_directory(&above, name) } else { node::create_file(&above, name, 0o755).map(drop) }
-                .doing("create", &target)?;
+            if directory {
+                node::create_directory(&above, name)
+            } else {
+                node::create_file(&above, name, 0o755).map(drop)
+            }
+            .doing("create", &target)?;
         }
         Ok(Self { target: path, source, directory, read_only })
     }
@@ -257,9 +264,11 @@ impl Tree {
     /// Refuses a place that cannot be written to.
     pub(super) fn check_writable(&self, place: &Place) -> Result<()> {
         let (read_only, mounted) = if self.running {
-            let flags = rustix::fs::fstatvfs(&place.fd).map_err(io::Error::from).doing("look at", "the container")?.f_flag;
+            let flags =
+                rustix::fs::fstatvfs(&place.fd).map_err(io::Error::from).doing("look at", "the container")?.f_flag;
             let id = |fd: BorrowedFd<'_>| {
-                rustix::fs::statx(fd, "", rustix::fs::AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).map(|stat| stat.stx_mnt_id)
+                rustix::fs::statx(fd, "", rustix::fs::AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)
+                    .map(|stat| stat.stx_mnt_id)
             };
             (flags.contains(StatVfsMountFlags::RDONLY), id(place.fd.as_fd()) != id(self.root.as_fd()))
         } else {

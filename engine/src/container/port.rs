@@ -95,7 +95,7 @@ pub(crate) fn list(settings: &Value) -> Vec<Value> {
 }
 
 /// `80/tcp`.
-fn parse(port: &str) -> (u16, &str) {
+pub(super) fn parse(port: &str) -> (u16, &str) {
     let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
     (number.parse().unwrap_or(0), protocol)
 }

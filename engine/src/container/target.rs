@@ -46,6 +46,33 @@ pub(crate) fn check(root: impl AsFd, target: &str, point: Option<&MountPoint>) -
     if Path::new(&place).starts_with("/sys") && !own { refused("/sys") } else { Ok(()) }
 }
 
+/// Refuses a folder over a file and a file over a folder, which no kernel mounts; `name` is what the user calls the source.
+///
+/// # Errors
+/// The text for the user.
+pub(crate) fn check_kind(root: impl AsFd, point: &MountPoint, name: &str) -> Result<(), String> {
+    let target = &point.destination;
+    let place = resolved(&root, target)?;
+    // What is not there is made.
+    let Ok(there) = beneath::open(&root, place.trim_start_matches('/').as_bytes(), OFlags::PATH) else { return Ok(()) };
+    let stat = rustix::fs::fstat(there).map_err(|error| format!("{target}: {error}"))?;
+    let directory = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir();
+    let source = match point.kind.as_str() {
+        "tmpfs" => true,
+        _ => std::fs::metadata(&point.source).map_err(|error| format!("{name}: {error}"))?.is_dir(),
+    };
+    let what = |directory| if directory { "a directory" } else { "a file" };
+    if source == directory {
+        return Ok(());
+    }
+    Err(format!(
+        "cannot mount {} at {target}: not a directory: {} cannot be mounted over {}. Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type",
+        if name.is_empty() { &point.kind } else { name },
+        what(source),
+        what(directory),
+    ))
+}
+
 /// The path in the container that `target` leads to, also where links lead to what is not there before `/proc` is mounted.
 pub(super) fn resolved(root: impl AsFd, target: &str) -> Result<String, String> {
     let parts = |path: &str| path.rsplit('/').map(str::to_owned).collect::<Vec<_>>();

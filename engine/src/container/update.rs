@@ -58,7 +58,7 @@ fn merged(old: &HostConfig, change: &HostConfig) -> Result<HostConfig> {
             *value = wanted;
         }
     }
-    if new.memory > 0 && new.memory_swap > 0 && new.memory > new.memory_swap {
+    if new.memory > 0 && new.memory_swap > 0 && new.memory > new.memory_swap && change.memory_swap == 0 {
         return invalid(
             "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
         );

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::error::{ContainerError, Result};
+use super::filter::{Ports, check, matches};
 use super::layers::{Layers, from_driver};
 use super::record::{Directory, MountPoint, Record};
 use super::{Containers, exec, lookup, port, remove};
@@ -23,25 +24,6 @@ pub struct ListOptions {
     pub filters: Filters,
 }
 
-/// Names of filters that lists know.
-const FILTERS: &[&str] = &[
-    "ancestor",
-    "before",
-    "exited",
-    "health",
-    "id",
-    "is-task",
-    "label",
-    "name",
-    "network",
-    "publish",
-    "expose",
-    "since",
-    "status",
-    "volume",
-    "isolation",
-];
-
 impl Containers {
     /// The list of `GET /containers/json`, newest first. Containers whose files are damaged are left out.
     pub fn list(&self, options: &ListOptions) -> Result<Vec<Value>> {
@@ -56,7 +38,8 @@ impl Containers {
             .collect();
         records.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
         let bounds = self.bounds(filters)?;
-        records.retain(|record| matches(record, filters, &bounds));
+        let ports = Ports::of(filters)?;
+        records.retain(|record| matches(record, filters, &bounds) && ports.match_those_of(self.root(), record));
         if options.limit > 0 {
             records.truncate(options.limit);
         }
@@ -217,22 +200,6 @@ impl Containers {
     }
 }
 
-/// Refuses filters that are none, and values that no container can have.
-fn check(filters: &Filters) -> Result<()> {
-    filters.accept(FILTERS).map_err(|error| ContainerError::Invalid(error.to_string()))?;
-    let states = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
-    let healths = ["none", "starting", "healthy", "unhealthy"];
-    for (filter, known) in [("status", &states[..]), ("health", &healths[..])] {
-        if let Some(value) = filters.get(filter).find(|value| !known.contains(value)) {
-            return Err(ContainerError::Invalid(format!("invalid filter '{filter}={value}'")));
-        }
-    }
-    match filters.get("exited").find(|value| value.parse::<i32>().is_err()) {
-        Some(value) => Err(ContainerError::Invalid(format!("invalid filter 'exited={value}': it is no number"))),
-        None => Ok(()),
-    }
-}
-
 /// The command line as `ps` shows it.
 fn command(record: &Record) -> String {
     let word = |word: &String| {
@@ -240,51 +207,6 @@ fn command(record: &Record) -> String {
         if word.is_empty() || !word.chars().all(plain) { format!("'{word}'") } else { word.clone() }
     };
     std::iter::once(record.path.clone()).chain(record.args.iter().map(word)).collect::<Vec<_>>().join(" ")
-}
-
-fn matches(record: &Record, filters: &Filters, (before, since): &(Option<String>, Option<String>)) -> bool {
-    let name = record.plain_name();
-    let named = |wanted: &str| {
-        let wanted = wanted.trim_start_matches('/');
-        let plain = wanted.trim_start_matches('^').trim_end_matches('$');
-        match (wanted.starts_with('^'), wanted.ends_with('$')) {
-            (true, true) => name == plain,
-            (true, false) => name.starts_with(plain),
-            (false, true) => name.ends_with(plain),
-            (false, false) => name.contains(plain),
-        }
-    };
-    let image = |wanted: &str| {
-        let hex = record.image.trim_start_matches("sha256:");
-        record.config.image == wanted
-            || record.config.image == format!("{wanted}:latest")
-            || record.image == wanted
-            || (wanted.len() >= 4 && hex.starts_with(wanted))
-    };
-    let volume = |wanted: &str| {
-        record
-            .mount_points
-            .values()
-            .any(|point| point.name == wanted || point.destination == wanted || point.source == wanted)
-    };
-    let exited = |wanted: &str| {
-        wanted.parse() == Ok(record.state.exit_code) && !record.state.running && record.state.status() == "exited"
-    };
-    let health = record.state.health.as_ref().map_or("none", |health| &health.status);
-    let any = |filter: &str, fits: &dyn Fn(&str) -> bool| !filters.has(filter) || filters.get(filter).any(fits);
-    let labels = record.config.labels.clone().unwrap_or_default();
-    any("id", &|wanted| record.id.starts_with(wanted))
-        && any("name", &named)
-        && any("status", &|wanted| record.state.status() == wanted)
-        && any("exited", &exited)
-        && any("ancestor", &image)
-        && any("volume", &volume)
-        && any("health", &|wanted| health == wanted)
-        && any("network", &|wanted| record.network_settings["Networks"].get(wanted).is_some())
-        && any("is-task", &|wanted| wanted == "false" || wanted == "0")
-        && filters.labels_match("label", &labels)
-        && before.as_ref().is_none_or(|time| record.created < *time)
-        && since.as_ref().is_none_or(|time| record.created > *time)
 }
 
 fn mounts(record: &Record) -> Vec<Value> {

@@ -85,21 +85,6 @@ impl MountPoint {
         let spec = MountSpec::new(Kind::nothing(), "", "");
         Self { destination, rw: true, spec, copy_up: true, ..Self::default() }
     }
-
-    /// The options of this mount in an OCI runtime specification.
-    pub fn oci_options(&self) -> Vec<String> {
-        let bind = self.spec.bind_options.as_ref();
-        let tree = if bind.is_some_and(|options| options.non_recursive) { "bind" } else { "rbind" };
-        let mut options = vec![tree.to_owned()];
-        if !self.rw {
-            options.push("ro".to_owned());
-        }
-        if !self.rw && bind.is_some_and(|options| options.read_only_force_recursive) {
-            options.push("rro".to_owned());
-        }
-        options.push(if self.propagation.is_empty() { "rprivate".to_owned() } else { self.propagation.clone() });
-        options
-    }
 }
 
 /// What a spec that passed [`check`] becomes in a container.

@@ -58,6 +58,10 @@ pub struct Mounted {
     pub kind: String,
     /// Options of the file system.
     pub options: String,
+    /// Whether what is mounted there spreads to others.
+    pub shared: bool,
+    /// Whether what others mount spreads to it.
+    pub slave: bool,
 }
 
 impl std::fmt::Display for Mounted {
@@ -87,7 +91,9 @@ fn parse(line: &str) -> Option<Mounted> {
     let mut system = system.split(' ');
     let kind = system.next()?.to_owned();
     let options = system.nth(1)?.to_owned();
-    Some(Mounted { at: unescape(mount.split(' ').nth(4)?), kind, options })
+    let spreads = |tag: &str| mount.split(' ').skip(6).any(|field| field.starts_with(tag));
+    let (shared, slave) = (spreads("shared:"), spreads("master:"));
+    Some(Mounted { at: unescape(mount.split(' ').nth(4)?), kind, options, shared, slave })
 }
 
 /// Undoes the kernel's `\040` for a space and the like.
@@ -114,8 +120,16 @@ mod tests {
     #[test]
     fn mountinfo_lines() {
         let line = r"36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue";
-        let expected = Mounted { at: "/mnt 2".into(), kind: "ext3".into(), options: "rw,errors=continue".into() };
-        assert_eq!(parse(line), Some(expected));
+        let mut expected = Mounted {
+            at: "/mnt 2".into(),
+            kind: "ext3".into(),
+            options: "rw,errors=continue".into(),
+            shared: true,
+            slave: true,
+        };
+        assert_eq!(parse(line), Some(expected.clone()));
+        (expected.shared, expected.slave) = (false, false);
+        assert_eq!(parse(&line.replace(" master:1 shared:2", "")), Some(expected));
         assert_eq!(parse("nonsense"), None);
     }
 

@@ -9,14 +9,14 @@ use super::metadata::Entry;
 use super::options::Options;
 use super::{User, Volume, VolumeError, Volumes, check_name, metadata};
 use crate::container::Container;
-use crate::filters::Filters;
+use crate::filters::{Filters, fits};
 use crate::root::files;
 
 /// Largest `opts.json` that is read, bytes.
 const LARGEST: u64 = 1 << 20;
 
 impl Volumes {
-    /// Lists volumes by name. Filters: `dangling`, `driver`, `label`, `name` (a part of it, `^` and `$` for its ends).
+    /// Lists volumes by name. Filters: `dangling`, `driver`, `label`, `name` (a regular expression).
     ///
     /// A damaged `metadata.db` takes labels away, not volumes.
     ///
@@ -30,7 +30,7 @@ impl Volumes {
             let none = BTreeMap::new();
             filters.allows("driver", &volume.driver)
                 && filters.labels_match("label", volume.labels.as_ref().unwrap_or(&none))
-                && (!filters.has("name") || filters.get("name").any(|pattern| named(pattern, &volume.name)))
+                && (!filters.has("name") || filters.get("name").any(|pattern| fits(pattern, &volume.name)))
         });
         if let Some(wanted) = dangling {
             let users = self.all_users()?;
@@ -105,18 +105,6 @@ impl Volumes {
     }
 }
 
-/// Whether a name has a pattern in it: plain text, with `^` for the beginning and `$` for the end.
-fn named(pattern: &str, name: &str) -> bool {
-    let (begins, rest) = pattern.strip_prefix('^').map_or((false, pattern), |rest| (true, rest));
-    let (ends, text) = rest.strip_suffix('$').map_or((false, rest), |text| (true, text));
-    match (begins, ends) {
-        (true, true) => name == text,
-        (true, false) => name.starts_with(text),
-        (false, true) => name.ends_with(text),
-        (false, false) => name.contains(text),
-    }
-}
-
 /// When a folder was made, seconds since 1970; its last change where the file system does not know.
 fn born(path: &Path) -> i64 {
     let flags = AtFlags::SYMLINK_NOFOLLOW;
@@ -139,7 +127,7 @@ mod tests {
             ("^data$", "data2", false),
             ("", "x", true),
         ] {
-            assert_eq!(super::named(pattern, name), expected, "{pattern} {name}");
+            assert_eq!(super::fits(pattern, name), expected, "{pattern} {name}");
         }
     }
 }

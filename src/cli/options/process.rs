@@ -56,8 +56,8 @@ pub(super) struct Process {
     #[arg(long, value_name = "ANNOTATION")]
     annotation: Vec<String>,
     /// Run an init that passes signals on and reaps processes
-    #[arg(long)]
-    init: bool,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    init: Option<bool>,
     /// Signal that asks it to stop
     #[arg(long, value_name = "SIGNAL", default_value = "", hide_default_value = true)]
     stop_signal: String,
@@ -99,7 +99,10 @@ impl Process {
         set(config, "Labels", pairs(&labels));
         set(&mut body.host, "GroupAdd", self.group_add.as_slice());
         set(&mut body.host, "Annotations", pairs(&self.annotation));
-        set(&mut body.host, "Init", self.init);
+        if let Some(init) = self.init {
+            // Also a no, as an engine may have one by default.
+            body.host.insert("Init".into(), init.into());
+        }
         Ok(())
     }
 
@@ -157,6 +160,7 @@ mod tests {
         assert_eq!(field(&line, "/Labels"), json!({"a": "b=c", "d": ""}));
         assert_eq!(field(&line, "/StopTimeout"), 0);
         assert_eq!(field(&line, "/HostConfig/Init"), true);
+        assert_eq!(field(&["--init=false"], "/HostConfig/Init"), false);
         assert!(body(&["-l", " =x"]).unwrap_err().ends_with("invalid label ' =x': empty name"));
     }
 }

@@ -16,7 +16,7 @@ pub(super) struct Ending {
     /// Start it again when it ends: no, always, unless-stopped, on-failure, on-failure:TIMES
     #[arg(long, value_name = "POLICY", default_value = "no")]
     restart: String,
-    /// Driver of logs: json-file, local or none
+    /// Driver of logs: json-file or none; other engines have more
     #[arg(long, value_name = "DRIVER", default_value = "", hide_default_value = true)]
     log_driver: String,
     /// Option of the driver: max-size=10m, max-file=3

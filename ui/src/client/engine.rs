@@ -36,7 +36,7 @@ use crate::content::Reading;
 use crate::job::{Cancel, JobId, JobNews};
 use crate::message::{Data, Request, Server};
 use crate::model::{Detail, ImageRow, RawStep, join};
-use crate::options::Lent;
+use crate::options::{Connection, Lent};
 
 /// Label of containers that are made to copy files and are never started; its value is the volume.
 const HELPER: &str = "outcrop.helper";
@@ -54,14 +54,17 @@ pub(crate) struct EngineClient {
     out: Out,
     reader: Reader,
     local: bool,
+    /// Whether the engine must be asked, container by container, who writes: the embedded one, without root.
+    asked_who: bool,
     lent: Lent,
     /// Images whose layers were read for a container, the newest last.
     bases: Arc<Mutex<Vec<Base>>>,
 }
 
 impl EngineClient {
-    pub(crate) fn new(docker: Docker, reader: Reader, local: bool, lent: Lent) -> Self {
-        Self { docker, out: reader.out.clone(), reader, local, lent, bases: Arc::default() }
+    pub(crate) fn new(docker: Docker, reader: Reader, connection: &Connection, lent: Lent) -> Self {
+        let (out, local, asked_who) = (reader.out.clone(), connection.local, connection.asks_who());
+        Self { docker, out, reader, local, asked_who, lent, bases: Arc::default() }
     }
 
     pub(crate) fn start(&self, request: Request) {

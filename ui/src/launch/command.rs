@@ -12,6 +12,9 @@ pub(crate) fn command(launch: &Launch) -> Vec<String> {
         }
     };
     option("--name", &launch.name);
+    if launch.tell_who {
+        option("--annotation", &format!("{}=true", outcrop_layers::watch::NOTIFY));
+    }
     for mount in &launch.mounts {
         match mount.short().filter(|_| launch.syntax == Syntax::Short) {
             Some((name, value)) => option(name, &value),
@@ -89,5 +92,7 @@ mod tests {
         assert!(command(&launch).join(" ").contains("-v db:/var/lib/mysql -v /home/me/src:/src:ro"));
         launch = Launch { image: "x".into(), ..Launch::default() };
         assert_eq!(command(&launch).join(" "), "run -d x");
+        launch.tell_who = true;
+        assert_eq!(command(&launch).join(" "), "run -d --annotation outcrop.notify=true x");
     }
 }

@@ -344,6 +344,7 @@ impl LaunchForm {
             memory: check::memory(self.fields.text(Field::Memory)),
             cpus: check::cpus(self.fields.text(Field::Cpus)),
             ports: check::ports(self.fields.text(Field::Ports)).unwrap_or_default(),
+            tell_who: self.ground.as_ref().is_some_and(|ground| ground.asked_who),
         }
     }
 

@@ -5,6 +5,7 @@ use super::{COLOUR, Kit, Screen};
 use crate::launch::check::Seen;
 use crate::launch::{Launch, Looked, MountKind, Syntax};
 use crate::message::{Data, Request};
+use crate::options::{Connection, Kind};
 use crate::safe_text::Charset;
 use crate::work::Work;
 
@@ -63,6 +64,27 @@ fn what_is_started_is_what_the_command_says() {
     assert_eq!(launch.env, ["A=1"]);
     let text = screen.keys("!").text();
     assert!(text.contains("docker run -it --rm --name web2 -e A=1 app1:latest sh"), "{text}");
+}
+
+#[test]
+fn who_writes_is_asked_for_where_the_kernel_does_not_tell() {
+    for (kind, rootless, asks) in [
+        (Kind::Embedded, true, true),
+        (Kind::Embedded, false, false),
+        (Kind::Docker, true, false),
+        (Kind::Podman, true, false),
+    ] {
+        let connection = Connection { kind, rootless, ..Connection::default() };
+        assert_eq!(connection.asks_who(), asks, "{kind:?} {rootless}");
+        let mut screen = open(ENGINE);
+        if let Data::Ground(mut known) = ground(&screen, true) {
+            known.asked_who = connection.asks_who();
+            screen.give(Data::Ground(known));
+        }
+        assert_eq!(screen.text().contains("--annotation outcrop.notify=true"), asks);
+        screen.keys("ctrl-s");
+        assert_eq!(started(&mut screen).expect("was started").tell_who, asks);
+    }
 }
 
 #[test]

@@ -9,6 +9,9 @@ use super::event::Evidence;
 /// The socket of a container's runtime directory that tells of its processes.
 pub const NOTICES: &str = "notify.sock";
 
+/// The annotation that has a container's processes tell their calls to that socket, when it is `true`.
+pub const NOTIFY: &str = "outcrop.notify";
+
 /// An overlay mount, or what will be one: its directories need not be mounted yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overlay {

@@ -61,13 +61,30 @@ pub(super) async fn logs(
     Ok(([(CONTENT_TYPE, framing.media_type(asked))], body).into_response())
 }
 
-/// A line as it is sent: its time first, with nine digits after the point, and a place for details, of which there are none.
+/// A line as it is sent: its time first, with nine digits after the point, and what is noted with it.
 fn shown(line: &LogLine, timestamps: bool, details: bool) -> String {
     let time = match line.time.parse::<jiff::Timestamp>() {
         _ if !timestamps => String::new(),
         Ok(time) => format!("{time:.9} "),
         Err(_) => format!("{} ", line.time),
     };
+    let noted: Vec<String> =
+        line.attributes.iter().map(|(key, value)| format!("{}={}", escaped(key), escaped(value))).collect();
     let place = if details { " " } else { "" };
-    format!("{time}{place}{}", line.text)
+    let noted = if details { noted.join(",") } else { String::new() };
+    format!("{time}{noted}{place}{}", line.text)
+}
+
+/// A text as in a query of a URL, which is how Docker keeps commas and blanks apart from it.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b' ' => out.push('+'),
+            _ if plain(byte) => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }

@@ -22,7 +22,7 @@ use crate::container::pasta::{self, Connected};
 use crate::container::port::{self, Published};
 use crate::container::record::{Directory, Record, replace};
 use crate::container::run_directory::{NETWORK, RunDirectory, make};
-use crate::container::{cgroup, seccomp, state, target, user};
+use crate::container::{cgroup, log_attributes, seccomp, state, target, user};
 use crate::driver::Driver;
 use crate::driver::overlay2::Overlay2;
 use crate::sys::process::ProcessId;
@@ -91,8 +91,18 @@ impl<'a> Container<'a> {
         self.mount(&record, &runtime, network.is_new())?;
         let root = File::open(&self.rootfs).map_err(|error| format!("{}: {error}", self.rootfs.display()))?;
         Self::check_targets(&root, &record, &host)?;
+        let named: Vec<String> = record.mount_points.values().map(|point| point.source.clone()).collect();
         if self.own_mounts {
             self.sources.stage(&self.task.root, self.run, &mut record)?;
+        }
+        let targets = || record.mount_points.keys().chain(host.tmpfs.iter().flatten().map(|(path, _)| path));
+        for (point, name) in record.mount_points.values().zip(&named) {
+            // Below another mount it is not the image's file that counts.
+            if !targets().any(|outer| {
+                Path::new(&point.destination) != Path::new(outer) && Path::new(&point.destination).starts_with(outer)
+            }) {
+                target::check_kind(&root, point, name)?;
+            }
         }
         let ports = port::choose(&network, &host, &record.config)?;
         let namespaces = self.namespaces(&host, &network)?;
@@ -121,7 +131,9 @@ impl<'a> Container<'a> {
             observer: Observer::of(self.run, &runtime),
             ..runner(&rights, user.uid)
         };
-        let log = LogFile::open(Path::new(&record.log_path), &host.log_config)
+        let noted = log_attributes::attributes(&host.log_config.config, &record)
+            .map_err(|error| format!("failed to initialize logging driver: {error}"))?;
+        let log = LogFile::open(Path::new(&record.log_path), &host.log_config, &noted)
             .map_err(|error| format!("failed to initialize logging driver: {error}"))?;
         let order = self.order(&record, &runtime, runner);
         let started = order.create().map_err(|error| {
@@ -190,7 +202,7 @@ impl<'a> Container<'a> {
     fn mount(&mut self, record: &Record, runtime: &Runtime, new_network: bool) -> Result<(), String> {
         let shared = record.mount_points.values().any(|point| point.propagation.ends_with("shared"));
         if !self.own_mounts {
-            self.sources = Sources::attach(&self.task.root, record)?;
+            self.sources = Sources::attach(&self.task.root, record, self.task.rootless)?;
         }
         // What an ordinary user shares reaches nobody: the mounts are this process's own anyway.
         if !self.own_mounts && (!shared || self.task.rootless) {

@@ -10,6 +10,7 @@ use bollard::models::{
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptions, ListVolumesOptions,
 };
+use outcrop_layers::watch::NOTIFY;
 use tokio::task::spawn_blocking;
 
 use crate::client::EngineClient;
@@ -42,6 +43,7 @@ impl EngineClient {
             networks: networks.collect(),
             containers: names.map(|name| name.trim_start_matches('/').to_owned()).collect(),
             local: self.local,
+            asked_who: self.asked_who,
             ..Ground::default()
         };
         sorted(&mut ground.volumes);
@@ -173,6 +175,7 @@ fn host_config(launch: &Launch) -> HostConfig {
         }
     }
     HostConfig {
+        annotations: launch.tell_who.then(|| HashMap::from([(NOTIFY.to_owned(), "true".to_owned())])),
         auto_remove: Some(launch.remove),
         network_mode: Some(launch.network.clone()).filter(|network| !network.is_empty()),
         memory: launch.memory.and_then(|bytes| i64::try_from(bytes).ok()),
@@ -239,13 +242,16 @@ mod tests {
         assert_eq!(host.binds.as_deref(), Some(&["/src:/dst:ro".to_owned()][..]));
         assert_eq!(host.tmpfs.and_then(|map| map.get("/t").cloned()).as_deref(), Some("size=64m"));
         assert!(host.mounts.is_none());
-        launch.syntax = Syntax::Mount;
+        assert!(host.annotations.is_none());
+        (launch.syntax, launch.tell_who) = (Syntax::Mount, true);
         let host = host_config(&launch);
         let mounts = host.mounts.expect("are there");
         assert_eq!(mounts.len(), 2);
         assert_eq!((mounts[0].source.as_deref(), mounts[0].read_only), (Some("/src"), Some(true)));
         assert_eq!(mounts[1].tmpfs_options.as_ref().and_then(|options| options.size_bytes), Some(64 << 20));
         assert!(host.binds.is_none() && host.tmpfs.is_none());
+        let annotations = host.annotations.expect("are there");
+        assert_eq!(annotations.get("outcrop.notify").map(String::as_str), Some("true"));
     }
 
     #[test]
