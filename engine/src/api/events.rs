@@ -85,9 +85,14 @@ fn line(event: &Event) -> Option<Bytes> {
 /// Whether `filters` let the event through.
 fn wanted(filters: &Filters, event: &Event) -> bool {
     let named = |kind: &str| {
-        let name = event.attributes.get("name").map_or("", String::as_str);
+        // An image is that of a container's events, too.
+        let (attribute, of_kind) = match kind {
+            "image" if event.kind != "image" => ("image", event.attributes.contains_key("image")),
+            _ => ("name", event.kind == kind),
+        };
+        let name = event.attributes.get(attribute).map_or("", String::as_str);
         !filters.has(kind)
-            || event.kind == kind
+            || of_kind
                 && filters.get(kind).any(|wanted| {
                     let bare = |text: &str| {
                         text.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map(|(n, _)| n.to_owned())
@@ -99,7 +104,14 @@ fn wanted(filters: &Filters, event: &Event) -> bool {
                         || (kind == "container" && name.starts_with(wanted))
                 })
     };
-    filters.allows("event", &event.action)
+    // What follows a colon (a command, a state) may be left out of these.
+    let long = ["exec_create", "exec_start", "health_status"];
+    let action = if filters.get("event").any(|wanted| long.contains(&wanted)) {
+        filters.allows_prefix("event", &event.action)
+    } else {
+        filters.allows("event", &event.action)
+    };
+    action
         && filters.allows("type", &event.kind)
         && filters.allows("scope", "local")
         && filters.labels_match("label", &event.attributes)
@@ -203,6 +215,23 @@ mod tests {
             ("label", "x", false),
         ] {
             assert_eq!(wanted(&Filters::default().with(name, value), &event), fits, "{name}={value}");
+        }
+        let exec = Event {
+            kind: "container".into(),
+            action: "exec_create: sh -c x".into(),
+            id: "abc".into(),
+            attributes: BTreeMap::from([("name".into(), "web".into()), ("image".into(), "app:1".into())]),
+            time_nano: 1,
+        };
+        for (name, value, fits) in [
+            ("event", "exec_create", true),
+            ("event", "exec", false),
+            ("image", "app:1", true),
+            ("image", "app", true),
+            ("image", "web", false),
+            ("container", "we", true),
+        ] {
+            assert_eq!(wanted(&Filters::default().with(name, value), &exec), fits, "{name}={value}");
         }
         let text = String::from_utf8(line(&event).expect("a line").to_vec()).expect("is text");
         let want = r#"{"status":"tag","id":"sha256:abc","Type":"image","Action":"tag","Actor":{"ID":"sha256:abc","Attributes":{"l":"v","name":"app:1"}},"scope":"local","time":1,"timeNano":1500000000}"#;
