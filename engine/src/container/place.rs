@@ -105,7 +105,7 @@ impl Containers {
                 mounts.push(Mount::new(&root, path, Source::Host(source.into()), read_only)?);
             }
         }
-        mounts.sort_by_key(|mount| mount.target.iter().filter(|&&byte| byte == b'/').count());
+        mounts.sort_by_key(|mount| mount.target.split(|&byte| byte == b'/').count());
         Ok(Tree { root, mounts, running: false, read_only })
     }
 

@@ -78,12 +78,13 @@ fn shown(line: &LogLine, timestamps: bool, details: bool) -> String {
 /// A text as in a query of a URL, which is how Docker keeps commas and blanks apart from it.
 fn escaped(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let digit = |four: u8| char::from(b"0123456789ABCDEF"[usize::from(four)]);
     let mut out = String::new();
     for byte in text.bytes() {
         match byte {
             b' ' => out.push('+'),
             _ if plain(byte) => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
+            _ => out.extend(['%', digit(byte >> 4), digit(byte & 15)]),
         }
     }
     out

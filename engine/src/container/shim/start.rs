@@ -91,19 +91,7 @@ impl<'a> Container<'a> {
         self.mount(&record, &runtime, network.is_new())?;
         let root = File::open(&self.rootfs).map_err(|error| format!("{}: {error}", self.rootfs.display()))?;
         Self::check_targets(&root, &record, &host)?;
-        let named: Vec<String> = record.mount_points.values().map(|point| point.source.clone()).collect();
-        if self.own_mounts {
-            self.sources.stage(&self.task.root, self.run, &mut record)?;
-        }
-        let targets = || record.mount_points.keys().chain(host.tmpfs.iter().flatten().map(|(path, _)| path));
-        for (point, name) in record.mount_points.values().zip(&named) {
-            // Below another mount it is not the image's file that counts.
-            if !targets().any(|outer| {
-                Path::new(&point.destination) != Path::new(outer) && Path::new(&point.destination).starts_with(outer)
-            }) {
-                target::check_kind(&root, point, name)?;
-            }
-        }
+        self.stage(&root, &mut record, &host)?;
         let ports = port::choose(&network, &host, &record.config)?;
         let namespaces = self.namespaces(&host, &network)?;
         let record = self.write_files(record, &host, &network)?;
@@ -131,10 +119,7 @@ impl<'a> Container<'a> {
             observer: Observer::of(self.run, &runtime),
             ..runner(&rights, user.uid)
         };
-        let noted = log_attributes::attributes(&host.log_config.config, &record)
-            .map_err(|error| format!("failed to initialize logging driver: {error}"))?;
-        let log = LogFile::open(Path::new(&record.log_path), &host.log_config, &noted)
-            .map_err(|error| format!("failed to initialize logging driver: {error}"))?;
+        let log = open_log(&record, &host).map_err(|error| format!("failed to initialize logging driver: {error}"))?;
         let order = self.order(&record, &runtime, runner);
         let started = order.create().map_err(|error| {
             let _ = order.delete();
@@ -163,6 +148,24 @@ impl<'a> Container<'a> {
         if !bundle.embedded {
             // It starts the process as its own child and leaves it to the nearest reaper.
             rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Shows the sources of the mounts where they are to be found, and refuses those that no kernel mounts.
+    fn stage(&mut self, root: &File, record: &mut Record, host: &HostConfig) -> Result<(), String> {
+        let named: Vec<String> = record.mount_points.values().map(|point| point.source.clone()).collect();
+        if self.own_mounts {
+            self.sources.stage(&self.task.root, self.run, record)?;
+        }
+        let targets = || record.mount_points.keys().chain(host.tmpfs.iter().flatten().map(|(path, _)| path));
+        for (point, name) in record.mount_points.values().zip(&named) {
+            // Below another mount it is not the image's file that counts.
+            if !targets().any(|outer| {
+                Path::new(&point.destination) != Path::new(outer) && Path::new(&point.destination).starts_with(outer)
+            }) {
+                target::check_kind(root, point, name)?;
+            }
         }
         Ok(())
     }
@@ -371,6 +374,12 @@ pub(crate) fn own_mounts(task: &Task, runtime: &Runtime, place: &Path, new_netwo
         .map_err(|error| format!("cannot make a root: {error}"))?;
     fs::remove_dir(place).map_err(|error| format!("{}: {error}", place.display()))?;
     Ok(own_sys)
+}
+
+/// Opens the log, noting with each line what its options ask for.
+fn open_log(record: &Record, host: &HostConfig) -> Result<LogFile, String> {
+    let noted = log_attributes::attributes(&host.log_config.config, record)?;
+    LogFile::open(Path::new(&record.log_path), &host.log_config, &noted).map_err(|error| error.to_string())
 }
 
 /// Ends a process that was made and is not to run.
