@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_is_not_named_stays() {
-        let old = HostConfig { memory: 8 << 20, memory_swap: 16 << 20, cpu_quota: 7, ..HostConfig::default() };
+        let old = HostConfig { memory: 8 << 20, memory_swap: 16 << 20, cpu_quota: 7_000, ..HostConfig::default() };
         let more = |memory| HostConfig { memory, ..HostConfig::default() };
         assert_eq!(merged(&old, &more(9 << 20)).expect("a limit").memory_swap, 16 << 20);
         for (change, text) in [
