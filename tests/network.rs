@@ -83,7 +83,7 @@ fn one_that_hangs_is_killed() {
     let network = Network::new("echo waiting >&2; echo $$ >> \"${0%/*}/pids\"; exec sleep 1000");
     let (code, _, said) = network.ends(&["run", "--rm", "base:1", "true"]);
     assert!(
-        code == 0 && said.contains("pasta connected nothing within 2 seconds: waiting: the container uses"),
+        code == 0 && said.contains("pasta connected nothing within 5 seconds: waiting: the container uses"),
         "{said}"
     );
     assert_eq!(fs::read_to_string(network.programs.join("pids")).expect("noted").lines().count(), 1);

@@ -25,7 +25,7 @@ use crate::sys::program::{self, Fork};
 pub(super) const TRIAL: &str = "--try-network";
 
 /// How long it may take to connect a namespace.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Most of what it says that is kept, in bytes: the end of it.
 const LONGEST: u64 = 500;
@@ -331,7 +331,7 @@ mod tests {
         let silent = why(&script("silent", "exit 0"));
         assert!(silent.ends_with("/silent ended with exit status: 0"), "{silent}");
         let hangs = why(&script("hangs", "echo waiting >&2; echo $$ > \"$0.pid\"; exec sleep 1000"));
-        assert!(hangs.ends_with("/hangs connected nothing within 2 seconds: waiting"), "{hangs}");
+        assert!(hangs.ends_with("/hangs connected nothing within 5 seconds: waiting"), "{hangs}");
         let pid = fs::read_to_string(directory.path().join("hangs.pid")).expect("it ran");
         assert!(!Path::new("/proc").join(pid.trim()).exists(), "it was killed");
         let gone = why(&directory.path().join("gone"));
