@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A number that no other wish of this run has: an answer with an older one is dropped, and no two panes take each other's.
 pub(crate) fn generation() -> u64 {
@@ -62,6 +62,9 @@ pub(crate) enum State {
     Cancelled,
 }
 
+/// How long a job runs before its rate is told.
+const SETTLED: Duration = Duration::from_millis(500);
+
 /// One piece of slow work.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
@@ -88,8 +91,11 @@ impl Job {
     }
 
     fn measure(&mut self) {
-        let millis = self.started.elapsed().as_millis().max(1);
-        self.rate = (u128::from(self.done) * 1000 / millis) as u64;
+        let elapsed = self.started.elapsed();
+        // Of what has just begun a rate says nothing.
+        if elapsed >= SETTLED {
+            self.rate = (u128::from(self.done) * 1000 / elapsed.as_millis()) as u64;
+        }
     }
 
     fn take_part(&mut self, part: Part) {
@@ -214,6 +220,20 @@ mod tests {
         assert!(cancel.is_cancelled());
         assert!(jobs.news(a, JobNews::Done("x".into())).is_none());
         assert_eq!(jobs.running().count(), 0);
+    }
+
+    #[test]
+    fn a_rate_is_told_of_what_has_run_for_a_while() {
+        let mut jobs = Jobs::default();
+        let (id, _) = jobs.start("load", false);
+        let progress = |done| JobNews::Progress { done, total: 100_000, what: None };
+        jobs.list[0].started = Instant::now().checked_sub(Duration::from_secs(10)).expect("the machine runs so long");
+        jobs.news(id, progress(50_000));
+        assert!((4_000..=5_000).contains(&jobs.all()[0].rate), "{}", jobs.all()[0].rate);
+        let (id, _) = jobs.start("load", false);
+        jobs.list[1].started = Instant::now() + Duration::from_secs(10);
+        jobs.news(id, progress(50_000));
+        assert_eq!(jobs.all()[1].rate, 0);
     }
 
     #[test]
