@@ -16,6 +16,15 @@ const AT_ONCE: usize = 256 << 10;
 /// More bytes than these were waiting: the kernel may have merged events.
 const LATE: usize = 4 << 10;
 
+/// How much a thread steps back (`nice(1)`): it still gets a tenth of a busy processor.
+const NICE: i32 = 10;
+
+/// Lets those who are watched go first. By Linux's reading of `setpriority(2)` this is about the calling thread only.
+pub(crate) fn step_back() {
+    // Without the right to, it takes its turn like everybody.
+    let _ = rustix::process::setpriority_process(None, NICE);
+}
+
 /// The queues, read by whoever comes first.
 pub(crate) struct Pump {
     sources: Mutex<Sources>,
@@ -24,6 +33,8 @@ pub(crate) struct Pump {
     /// Read side of `wake`.
     woken: OwnedFd,
     closed: AtomicBool,
+    /// Whether the thread is to step back.
+    back: AtomicBool,
 }
 
 /// What is read from, and the room to read into.
@@ -45,7 +56,14 @@ impl Pump {
     pub(crate) fn new(sender: Sender<Message>) -> io::Result<Arc<Self>> {
         let (woken, wake) =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC | rustix::pipe::PipeFlags::NONBLOCK)?;
-        Ok(Arc::new(Self { sources: Mutex::default(), sender, wake, woken, closed: AtomicBool::new(false) }))
+        Ok(Arc::new(Self {
+            sources: Mutex::default(),
+            sender,
+            wake,
+            woken,
+            closed: AtomicBool::new(false),
+            back: AtomicBool::new(false),
+        }))
     }
 
     /// Adds the queue of group `group`.
@@ -54,6 +72,12 @@ impl Pump {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).queues.push((group, queue));
         self.wake();
         Ok(())
+    }
+
+    /// Makes the thread step back.
+    pub(crate) fn step_back(&self) {
+        self.back.store(true, Ordering::Release);
+        self.wake();
     }
 
     /// Ends the thread.
@@ -86,6 +110,9 @@ impl Pump {
     /// Empties the queues until it is closed.
     pub(crate) fn run(&self, others: &Others) {
         while !self.closed.load(Ordering::Acquire) {
+            if self.back.swap(false, Ordering::AcqRel) {
+                step_back();
+            }
             let queues: Vec<OwnedFd> = {
                 let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
                 sources.queues.iter().filter_map(|(_, queue)| queue.try_clone().ok()).collect()

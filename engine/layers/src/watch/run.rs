@@ -19,16 +19,13 @@ use super::names::Names;
 use super::notices::Notices;
 use super::out::{Out, now};
 use super::overlay::{Attached, Overlay, Update};
-use super::pump::{Others, Pump};
+use super::pump::{Others, Pump, step_back};
 use super::updates::{Updates, updates};
 
 /// Nothing must have happened for so long before the upper directory is read again, in nanoseconds.
 const QUIET: u64 = 1_000_000_000;
 /// How often is looked whether something is due, while something may be.
 const TICK: Duration = Duration::from_millis(100);
-
-/// How much the watch's threads step back (`nice(1)`): still a tenth of a busy processor.
-const NICE: i32 = 10;
 
 /// How to watch.
 #[derive(Clone, Debug, Default)]
@@ -89,18 +86,8 @@ impl Watch {
         };
         let emptier = pump.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
-        let first = thread("watch-read")
-            .spawn(move || {
-                step_back();
-                emptier.run(&Others { rings, mounts });
-            })
-            .map_err(cannot)?;
-        let second = thread("watch")
-            .spawn(move || {
-                step_back();
-                desk.run();
-            })
-            .map_err(cannot)?;
+        let first = thread("watch-read").spawn(move || emptier.run(&Others { rings, mounts })).map_err(cannot)?;
+        let second = thread("watch").spawn(move || desk.run()).map_err(cannot)?;
         Ok((Self { sender, pump, threads: vec![second, first] }, updates))
     }
 
@@ -144,12 +131,6 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// Lets those who are watched go first: by the kernel's reading of `setpriority(2)` this is about the calling thread only.
-fn step_back() {
-    // Without the right to, it takes its turn like everybody.
-    let _ = rustix::process::setpriority_process(None, NICE);
 }
 
 /// What the second thread works on.
@@ -277,6 +258,11 @@ impl Desk {
         let told = if tell { Some((now(), &mut self.out)) } else { None };
         let attached = group.attach(id, overlay.clone(), told);
         let names_processes = group.names_processes();
+        if method == Evidence::Fanotify {
+            // Nothing escapes it however late it looks; the others must be quick to see what happens in a new directory.
+            step_back();
+            self.pump.step_back();
+        }
         let new = self.groups.len();
         match at {
             Some(at) => self.groups[at] = Some(group),

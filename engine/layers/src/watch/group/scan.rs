@@ -166,6 +166,9 @@ impl Group {
             Node::File if found.lower.size > 0 => (Data::Truncated, 0),
             _ => (Data::Nothing, 0),
         };
+        // It was copied as the lower file is: what it has else came later, and is told as a change of it.
+        let copied_as = Known::from(&found.stat);
+        attachment.know(entry, Known { mode: copied_as.mode, owner: copied_as.owner, ..known });
         let into = attachment.model.get_mut(entry);
         into.lower = Some(Box::new(found.lower.clone()));
         into.metadata_only = data == Data::Metadata;
