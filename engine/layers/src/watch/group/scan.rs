@@ -121,7 +121,11 @@ impl Group {
             None => self.kind_of(id, entry),
         };
         let is_new_file = matches!(kind, Kind::Create { node: Node::File, .. }) && known.size > 0;
+        let is_copy = matches!(kind, Kind::CopyUp { .. });
         self.tell_scan(out, id, path.clone(), kind, at);
+        if is_copy {
+            self.apply_changed(id, entry, known, at, out);
+        }
         if is_new_file {
             let kind = Kind::Write { size: Some(known.size), changed: Some(known.size), mapped: false };
             self.tell_scan(out, id, path, kind, at);
@@ -166,7 +170,7 @@ impl Group {
             Node::File if found.lower.size > 0 => (Data::Truncated, 0),
             _ => (Data::Nothing, 0),
         };
-        // It was copied as the lower file is: what it has else came later, and is told as a change of it.
+        // It was copied as the lower file is: another mode or owner came later, and is told as a change of it.
         let copied_as = Known::from(&found.stat);
         attachment.know(entry, Known { mode: copied_as.mode, owner: copied_as.owner, ..known });
         let into = attachment.model.get_mut(entry);

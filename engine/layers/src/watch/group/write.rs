@@ -127,7 +127,10 @@ impl Group {
         let size = stat.st_size as u64;
         self.resolve_lower(id, entry);
         let Some(attachment) = self.overlays.get_mut(&id) else { return nothing };
-        attachment.know(entry, Known::from(&stat));
+        let now = Known::from(&stat);
+        // Of a change of mode or owner there is a report, or the next scan will tell.
+        let known = attachment.model.get(entry).known.unwrap_or(now);
+        attachment.know(entry, Known { mode: known.mode, owner: known.owner, ..now });
         let Some(lower) = attachment.model.get(entry).lower.as_deref() else {
             return Outcome { size: Some(size), changed: Some(size) };
         };
