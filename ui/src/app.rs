@@ -1,13 +1,16 @@
 //! The whole: frame, screens, popups, jobs. Messages come in, requests go out, drawing changes nothing.
 
+mod bottom;
 mod frame;
+mod help;
 mod hints;
 mod jobs;
+mod mouse;
 mod none;
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -17,7 +20,7 @@ use crate::keymap::{Chord, Keymap, Scope};
 use crate::message::{Data, Message, Request, Server};
 use crate::options::{Connection, Kind, Tried};
 use crate::pen::{Look, Pen};
-use crate::popup::{Line, Outcome, Palette, Popup, Text};
+use crate::popup::{Browse, Line, Outcome, Palette, Popup, Text};
 use crate::screen::{Context, Log, Place, Screens};
 use crate::size::Units;
 use crate::theme::Role;
@@ -25,8 +28,9 @@ use crate::theme::Role;
 /// Smallest screen that is used, in cells.
 const LEAST: (u16, u16) = (60, 16);
 
-/// How long a notice stays, at least; the next key takes it away after that.
-const NOTICE: Duration = Duration::from_secs(4);
+/// How long a notice stays, at least; the next key takes it away after that. Long enough that a key typed before it was seen
+/// does not.
+const NOTICE: Duration = Duration::from_millis(800);
 
 /// What the caller decided, without the backend.
 pub(crate) struct Setup {
@@ -51,6 +55,8 @@ pub(crate) struct App {
     area: Rect,
     screens: Screens,
     server: Server,
+    /// Whether the engine answered when it was last asked.
+    answers: bool,
     popups: Vec<Popup>,
     jobs: Jobs,
     log: Log,
@@ -74,6 +80,7 @@ impl App {
             setup,
             area: Rect::new(0, 0, 80, 24),
             server: Server::default(),
+            answers: true,
             popups: Vec::new(),
             jobs: Jobs::default(),
             log,
@@ -90,6 +97,10 @@ impl App {
     }
 
     fn connect(&mut self) {
+        if let Some(why) = &self.setup.connection.read_only {
+            // Where there is little room for it this is the only place that says why.
+            self.notice = Some((format!("only reading: {why}"), Role::Text));
+        }
         self.requests.extend([Request::Server, Request::Watch]);
         self.with(|screens, cx| {
             screens.current_mut().open(cx);
@@ -205,11 +216,20 @@ impl App {
                 self.with(|screens, cx| screens.launched(&container, terminal, cx));
                 self.epoch += 1;
             }
+            Some(Data::Answers(answers)) => {
+                self.answers = answers;
+                self.notice = Some(if answers {
+                    ("the engine answers again".into(), Role::Good)
+                } else {
+                    ("the engine no longer answers: what is shown is what it last said; it is asked again every few seconds".into(), Role::Bad)
+                });
+            }
             Some(Data::Notice(text)) => self.notice = Some((text, Role::Text)),
             Some(Data::Failed(text)) => self.notice = Some((text, Role::Bad)),
             Some(Data::Connected(connection)) => {
                 self.setup.connection = *connection;
                 self.setup.connected = true;
+                self.answers = true;
                 self.epoch += 1;
                 self.connect();
             }
@@ -308,6 +328,11 @@ impl App {
         match outcome {
             Outcome::Stays | Outcome::Closes => {}
             Outcome::Does(action) => self.act(action),
+            Outcome::Browses(purpose, folder) => {
+                let (browse, request) = Browse::new(&folder, purpose);
+                self.requests.push(request);
+                self.popups.push(Popup::Browse(browse));
+            }
             Outcome::Asks(requests) | Outcome::Requests(requests) => self.requests.extend(requests),
             Outcome::Chose(choice) => self.with(|screens, cx| screens.current_mut().chose(choice, cx)),
             Outcome::Typed(purpose, text) => self.with(|screens, cx| screens.current_mut().typed(&purpose, &text, cx)),
@@ -376,29 +401,6 @@ impl App {
         }
     }
 
-    fn switch_mouse(&mut self) {
-        self.setup.mouse = !self.setup.mouse;
-        let text =
-            if self.setup.mouse { "the mouse works here again" } else { "the mouse selects text; m takes it back" };
-        self.notice = Some((text.into(), Role::Text));
-        self.requests.push(Request::Mouse(self.setup.mouse));
-    }
-
-    fn help(&self) -> Text {
-        let scope = self.scope();
-        let mut lines = Vec::new();
-        for scope in [scope, Scope::Global] {
-            if !lines.is_empty() {
-                lines.push(Line::default());
-            }
-            lines.push(Line::of(scope.title(), Role::Strong));
-            for (action, keys) in self.setup.keys.bound(scope) {
-                lines.push(Line::of(format!("  {keys:<17}"), Role::Accent).and(action.describe(), Role::Text));
-            }
-        }
-        Text::new(format!("Keys: {}", scope.title()), lines)
-    }
-
     /// Brings the list of jobs up to date, if it is seen.
     fn show_jobs(&mut self) {
         let list = jobs::list(&self.jobs, &self.setup.look);
@@ -407,30 +409,6 @@ impl App {
         {
             text.replace(list);
         }
-    }
-
-    fn mouse(&mut self, event: MouseEvent) -> bool {
-        if self.is_too_small() || matches!(event.kind, MouseEventKind::Moved) {
-            return false;
-        }
-        let lines = match event.kind {
-            MouseEventKind::ScrollUp => -3,
-            MouseEventKind::ScrollDown => 3,
-            _ => 0,
-        };
-        let area = self.area;
-        if let Some(popup) = self.popups.last_mut() {
-            if lines != 0 {
-                popup.wheel(lines, area);
-            }
-            return lines != 0;
-        }
-        if event.kind == MouseEventKind::Down(MouseButton::Left) && event.row == self.area.y + 1 {
-            self.click_tabs(event.column);
-            return true;
-        }
-        self.with(|screens, cx| screens.current_mut().mouse(event, cx));
-        true
     }
 
     /// Draws everything.
@@ -457,6 +435,7 @@ impl App {
         } else {
             self.draw_no_engine(&mut pen, self.body());
         }
+        self.draw_notice(&mut pen);
         for popup in &self.popups {
             cursor = popup.draw(&mut pen, self.area, &self.setup.keys);
         }

@@ -81,6 +81,8 @@ pub(crate) enum Data {
         title: String,
         lines: Vec<Line>,
     },
+    /// Whether the engine answers, when that changes.
+    Answers(bool),
     /// The engine refused to remove an image without force.
     Conflict {
         references: Vec<String>,

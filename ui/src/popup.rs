@@ -10,7 +10,7 @@ mod palette;
 mod text;
 
 use crossterm::event::KeyEvent;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use crate::action::Action;
 use crate::keymap::{Keymap, Scope};
@@ -53,6 +53,8 @@ pub(crate) enum Outcome {
     Requests(Vec<Request>),
     /// It closes with a choice of a menu.
     Chose(Choice),
+    /// The browser opens in its place, in this folder, for the same purpose.
+    Browses(Purpose, String),
     /// Its text changed.
     Typed(Purpose, String),
     /// It closes with a text.
@@ -93,6 +95,21 @@ impl Popup {
             Self::Launch(popup) => popup.data(data),
             Self::Browse(popup) => popup.data(data),
             _ => Some(data),
+        }
+    }
+
+    /// A click: on a line it chooses that line, beside the box it closes what only shows or offers something.
+    pub(crate) fn click(&mut self, at: Position, area: Rect) -> Outcome {
+        let (inside, line) = match self {
+            Self::Text(popup) => (popup.area(area), None),
+            Self::Menu(popup) => (popup.area(area), popup.line_at(at, area)),
+            Self::Palette(popup) => (Palette::area(area), popup.line_at(at, area)),
+            _ => return Outcome::Stays,
+        };
+        match line {
+            Some(outcome) => outcome,
+            None if inside.contains(at) => Outcome::Stays,
+            None => Outcome::Closes,
         }
     }
 

@@ -106,16 +106,27 @@ pub(crate) fn cut_left<'a>(text: &'a str, cells: u16, mark: &str) -> Cow<'a, str
     Cow::Owned(format!("{}{}", if cells >= width(mark) { mark } else { "" }, &text[start..]))
 }
 
-/// Breaks a sentence into lines of at most `width` characters.
-pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+/// Breaks a sentence into lines of at most `room` cells, between words where that is possible.
+pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
+    let cells = |text: &str| usize::from(width(text));
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+            Some(line) if cells(line) + 1 + cells(word) <= room => {
                 line.push(' ');
                 line.push_str(word);
             }
-            _ => lines.push(word.to_owned()),
+            _ if cells(word) <= room => lines.push(word.to_owned()),
+            _ => {
+                let mut line = String::new();
+                for c in word.chars() {
+                    if !line.is_empty() && cells(&line) + c.width().unwrap_or(0) > room {
+                        lines.push(std::mem::take(&mut line));
+                    }
+                    line.push(c);
+                }
+                lines.push(line);
+            }
         }
     }
     lines
@@ -231,7 +242,8 @@ mod tests {
     #[test]
     fn wraps_between_words() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("incomprehensibilities x", 5), ["incomprehensibilities", "x"]);
+        assert_eq!(wrap("incomprehensible x", 5), ["incom", "prehe", "nsibl", "e x"]);
+        assert_eq!(wrap("日本語 x", 5), ["日本", "語 x"], "in cells, not in characters");
         assert_eq!(wrap("", 5), [""]);
     }
 

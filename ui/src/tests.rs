@@ -4,6 +4,7 @@ mod build;
 mod containers;
 mod disk;
 mod fixture;
+mod frame;
 mod keys;
 mod launch;
 pub(crate) mod live;
@@ -14,7 +15,7 @@ mod screens;
 mod speed;
 mod volumes;
 
-use crossterm::event::{KeyEvent, MouseEvent};
+use crossterm::event::{KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -163,6 +164,17 @@ impl Screen {
 
     fn mouse(&mut self, event: MouseEvent) {
         self.take(Message::Mouse(event));
+    }
+
+    /// Clicks where this text is seen first.
+    fn click(&mut self, text: &str) -> &mut Self {
+        let lines = self.text();
+        let found = lines.lines().zip(0..).find_map(|(line, y)| Some((line.split_once(text)?.0, y)));
+        let (before, row) = found.unwrap_or_else(|| panic!("{text} is not seen:\n{lines}"));
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        let column = crate::safe_text::width(before);
+        self.mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE });
+        self
     }
 
     fn resize(&mut self, width: u16, height: u16) {

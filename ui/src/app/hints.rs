@@ -22,7 +22,7 @@ const IMAGES: &[A] = &[
 const STRATA: &[A] = &[A::Open, A::Waste, A::Compare, A::Copy, A::Inspect, A::NextPane, A::Palette, A::Help];
 const FILES: &[A] =
     &[A::Open, A::NextTab, A::OnlyChanged, A::Sort, A::Filter, A::Diff, A::Save, A::ExpandAll, A::Palette, A::Help];
-const FILE: &[A] = &[A::Down, A::Diff, A::Save, A::Follow, A::Copy, A::Back, A::Palette, A::Help];
+const FILE: &[A] = &[A::Zoom, A::Diff, A::Save, A::Follow, A::Copy, A::Back, A::Palette, A::Help];
 const WASTE: &[A] = &[A::Open, A::NextTab, A::Diff, A::Save, A::Follow, A::Copy, A::Back, A::Palette, A::Help];
 const CONTAINERS: &[A] = &[
     A::Open,
@@ -46,7 +46,8 @@ const LIVE: &[A] =
     &[A::Hold, A::Filter, A::Open, A::Diff, A::Sort, A::Save, A::Load, A::Shell, A::NextTab, A::Palette, A::Help];
 const TERMINAL: &[A] = &[A::Open, A::Attach, A::NextTab, A::Start, A::Back, A::Palette, A::Help];
 const LOGS: &[A] = &[A::Filter, A::NextMatch, A::Mark, A::Bottom, A::NextTab, A::Back, A::Palette, A::Help];
-const CONTAINER: &[A] = &[A::NextTab, A::PreviousTab, A::Down, A::Shell, A::Logs, A::Back, A::Palette, A::Help];
+const CONTAINER: &[A] =
+    &[A::NextTab, A::PreviousTab, A::Refresh, A::Zoom, A::Shell, A::Logs, A::Back, A::Palette, A::Help];
 const VOLUMES: &[A] = &[
     A::Open,
     A::New,
@@ -56,6 +57,7 @@ const VOLUMES: &[A] = &[
     A::Load,
     A::Remove,
     A::Prune,
+    A::Refresh,
     A::Sort,
     A::Filter,
     A::Palette,
@@ -66,11 +68,14 @@ const VOLUME: &[A] = &[A::Open, A::Filter, A::Save, A::Sort, A::ExpandAll, A::Ba
 const DISK: &[A] = &[A::Mark, A::MarkAll, A::Remove, A::Prune, A::Refresh, A::Back, A::Palette, A::Help];
 const BUILD: &[A] =
     &[A::RunBuild, A::Mark, A::Browse, A::BuildOptions, A::NoCache, A::Open, A::Refresh, A::Palette, A::Help];
-const STEPS: &[A] =
-    &[A::RunBuild, A::NextPane, A::Down, A::BuildOptions, A::NoCache, A::Zoom, A::Back, A::Palette, A::Help];
+const STEPS: &[A] = &[A::RunBuild, A::NextPane, A::BuildOptions, A::NoCache, A::Zoom, A::Back, A::Palette, A::Help];
 
-/// The keys worth a place in the bottom line.
-pub(super) fn hints(scope: Scope, connected: bool) -> &'static [A] {
+/// The keys worth a place in the bottom line; where an engine is only read, none that would change it.
+pub(super) fn hints(scope: Scope, connected: bool, read_only: bool) -> impl Iterator<Item = A> {
+    all(scope, connected).iter().copied().filter(move |action| !read_only || !changes(scope, *action))
+}
+
+fn all(scope: Scope, connected: bool) -> &'static [A] {
     if !connected {
         return &[A::Open, A::Help, A::Quit];
     }
@@ -92,5 +97,42 @@ pub(super) fn hints(scope: Scope, connected: bool) -> &'static [A] {
         Scope::Build => BUILD,
         Scope::Steps => STEPS,
         _ => &[A::Down, A::Back, A::Palette, A::Help],
+    }
+}
+
+/// Whether an action changes something in the engine.
+fn changes(scope: Scope, action: A) -> bool {
+    match action {
+        A::New
+        | A::Remove
+        | A::Prune
+        | A::Tag
+        | A::Pull
+        | A::Push
+        | A::Clone
+        | A::Shell
+        | A::Start
+        | A::Stop
+        | A::Attach
+        | A::Commit
+        | A::RunBuild => true,
+        // A recording is opened, and marks lead nowhere but to a removal.
+        A::Load => scope != Scope::Live,
+        A::Mark | A::MarkAll => scope == Scope::Disk,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nothing_can_be_changed_no_change_is_offered() {
+        let words = |scope, read_only| hints(scope, true, read_only).map(A::short).collect::<Vec<_>>().join(" ");
+        assert_eq!(words(Scope::Images, true), "open mark compare waste save filter commands keys quit");
+        assert!(words(Scope::Images, false).contains("open new mark compare waste remove"));
+        assert_eq!(words(Scope::Disk, true), "refresh back commands keys");
+        assert!(words(Scope::Live, true).contains("load"), "a recording");
     }
 }

@@ -1,43 +1,38 @@
 //! The screen where no engine answers: what was tried, and what can be done.
 
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 
 use crate::app::App;
 use crate::pen::Pen;
+use crate::popup::Line;
+use crate::safe_text::{visible, wrap};
 use crate::theme::Role;
 
 impl App {
     pub(super) fn draw_no_engine(&self, pen: &mut Pen<'_>, area: Rect) {
-        let [strong, text, dim, bad, key] =
-            [Role::Strong, Role::Text, Role::Dim, Role::Bad, Role::Accent].map(|r| pen.look.style(r));
+        let key = pen.look.style(Role::Accent);
         let inner = pen.frame(area, &[("No engine answers", key)], true);
         let (x, width) = (inner.x + 2, inner.width.saturating_sub(4));
-        let mut lines: Vec<Vec<(&str, Style)>> = vec![vec![("These were tried:", strong)], vec![]];
+        let room = usize::from(width).saturating_sub(4).max(20);
+        let mut lines = vec![Line::of("These were tried:", Role::Strong), Line::default()];
         for tried in &self.setup.tried {
-            lines.push(vec![(&tried.place, text), ("   ", dim), (&tried.why, dim)]);
-            lines.push(vec![("    ", dim), (&tried.error, bad)]);
+            lines.push(Line::plain(&tried.place).and("   ", Role::Dim).and(&tried.why, Role::Dim));
+            let error = visible(&tried.error, pen.look.charset);
+            lines.extend(wrap(&error, room).into_iter().map(|part| Line::of(format!("    {part}"), Role::Bad)));
         }
         if self.setup.tried.is_empty() {
-            lines.push(vec![("nothing: no address was given", dim)]);
+            lines.push(Line::of("nothing: no address was given", Role::Dim));
         }
-        lines.push(vec![]);
+        lines.push(Line::default());
         if self.setup.can_embed {
-            lines.push(vec![
-                ("enter", key),
-                (" opens the embedded engine: it needs no daemon and keeps its own data root", text),
-            ]);
+            lines.push(Line::of("enter", Role::Accent).and(" opens the embedded engine:", Role::Text));
+            lines.push(Line::plain("    it needs no daemon and keeps its own data root"));
         }
-        lines.push(vec![
-            ("-H HOST", key),
-            (" or ", text),
-            ("DOCKER_HOST", key),
-            (" chooses another engine; ", text),
-            ("q", key),
-            (" leaves", text),
-        ]);
+        let host = Line::of("-H HOST", Role::Accent).and(" or ", Role::Text).and("DOCKER_HOST", Role::Accent);
+        lines.push(host.and(" chooses another engine; ", Role::Text).and("q", Role::Accent).and(" leaves", Role::Text));
         for (line, y) in lines.iter().zip(inner.y + 1..inner.bottom()) {
-            pen.pieces(x, y, width, line);
+            let pieces: Vec<_> = line.0.iter().map(|(text, role)| (text.as_str(), pen.look.style(*role))).collect();
+            pen.pieces(x, y, width, &pieces);
         }
     }
 }

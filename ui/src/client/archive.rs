@@ -10,8 +10,10 @@ use outcrop_layers::source::archive::ArchiveSource;
 
 use crate::client::content::Reader;
 use crate::job::{JobId, JobNews};
+use crate::launch::Looked;
+use crate::launch::check::Seen;
 use crate::message::{Data, Request, Server};
-use crate::model::{Detail, ImageRow, Step, instruction, maker};
+use crate::model::{Detail, Disk, DiskImage, ImageRow, Step, instruction, maker};
 use crate::size::parse_time;
 
 /// Reads one archive.
@@ -68,9 +70,27 @@ impl ArchiveClient {
             Request::Containers => out.data(Data::Containers(Err("an archive holds images, no containers".into()))),
             Request::Volumes => out.data(Data::Volumes(Err("an archive holds images, no volumes".into()))),
             Request::VolumeSizes => out.data(Data::VolumeSizes(Err("an archive holds no volumes".into()))),
+            Request::Disk => out.data(Data::Disk(self.disk())),
+            Request::Look(path) => out.data(Data::Looked(Looked {
+                seen: Seen::Failed("an archive builds nothing: open an engine for that".into()),
+                path,
+                entries: Vec::new(),
+            })),
             Request::Tag { .. } => out.data(Data::Failed(READ_ONLY.into())),
             _ => {}
         }
+    }
+
+    /// What the archive's images hold; nothing else of an engine's is in it.
+    fn disk(&self) -> Result<Disk, String> {
+        let images = self.images()?.iter().map(|source| {
+            let ImageRow { id, tags, .. } = row(source);
+            let image = source.image();
+            let chains = ChainId::all(&image.parsed.rootfs.diff_ids);
+            let sizes = image.layers.iter().map(|layer| layer.size.unwrap_or(0));
+            DiskImage { id, tags, layers: chains.into_iter().zip(sizes).collect() }
+        });
+        Ok(Disk { images: images.collect(), ..Disk::default() })
     }
 
     fn refuse(&self, job: JobId) {

@@ -262,8 +262,7 @@ impl EngineClient {
                     break;
                 }
                 if !silent {
-                    self.out
-                        .data(Data::Failed("the engine no longer answers; it is asked again every few seconds".into()));
+                    self.out.data(Data::Answers(false));
                 }
                 silent = true;
                 tokio::time::sleep(Duration::from_secs(3)).await;
@@ -272,7 +271,7 @@ impl EngineClient {
                 return;
             }
             if silent {
-                self.out.data(Data::Notice("the engine answers again".into()));
+                self.out.data(Data::Answers(true));
             }
             self.out.data(Data::Changed);
             // An engine without events is looked at now and then.
@@ -422,6 +421,11 @@ pub(crate) fn say(error: &Error) -> String {
     match error {
         Error::DockerResponseServerError { message, .. } => message.clone(),
         Error::DockerStreamError { error } => error.clone(),
+        Error::HyperLegacyError { .. } | Error::HyperResponseError { .. } => {
+            let first: &dyn std::error::Error = error;
+            let cause = std::iter::successors(first.source(), |cause| cause.source()).last();
+            cause.map_or_else(|| error.to_string(), |cause| format!("the engine does not answer: {cause}"))
+        }
         other => other.to_string(),
     }
 }

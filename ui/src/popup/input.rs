@@ -1,9 +1,10 @@
 //! A line of text asked for: in the bottom line for filters, in a box for names and files.
 
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
 
 use crate::pen::Pen;
+use crate::popup::browser::folder_of;
 use crate::popup::form::draw_edit;
 use crate::popup::{Outcome, centred, open_box};
 use crate::theme::Role;
@@ -65,6 +66,11 @@ impl Purpose {
     fn is_prompt(&self) -> bool {
         matches!(self, Self::Filter | Self::Find | Self::Search | Self::FilterFeed)
     }
+
+    /// Whether it is a file of this machine that has to be there.
+    fn is_there(&self) -> bool {
+        matches!(self, Self::Load | Self::RestoreVolume(_) | Self::CopyInFrom(_) | Self::OpenRecording)
+    }
 }
 
 /// The field.
@@ -92,10 +98,18 @@ impl Input {
     pub(crate) fn key(&mut self, key: KeyEvent) -> Outcome {
         match key.code {
             KeyCode::Esc => Outcome::Left(self.purpose.clone()),
+            KeyCode::Tab if self.purpose.is_there() => self.browse(),
+            KeyCode::Char('o') if self.purpose.is_there() && key.modifiers == KeyModifiers::CONTROL => self.browse(),
             KeyCode::Enter => Outcome::Entered(self.purpose.clone(), self.edit.text().to_owned()),
             _ if self.edit.key(key) => self.changed(),
             _ => Outcome::Stays,
         }
+    }
+
+    /// Goes on in the browser, in the folder that was typed so far.
+    fn browse(&self) -> Outcome {
+        let folder = folder_of(self.edit.text());
+        Outcome::Browses(self.purpose.clone(), folder.to_owned())
     }
 
     pub(crate) fn paste(&mut self, text: &str) -> Outcome {
@@ -140,7 +154,10 @@ impl Input {
         let end = draw_edit(pen, line, &self.edit, true);
         pen.text(inner.x + 2, inner.y + 2, width, &self.hint, dim);
         if inner.height > 4 {
-            let pieces = [("enter", key), (" go on   ", dim), ("esc", key), (" cancel", dim)];
+            let mut pieces = vec![("enter", key), (" go on   ", dim), ("esc", key), (" cancel", dim)];
+            if self.purpose.is_there() {
+                pieces.splice(2..2, [("tab", key), (" choose a file   ", dim)]);
+            }
             pen.pieces(inner.x + 2, inner.y + 4, width, &pieces);
         }
         (end, line.y)

@@ -1,7 +1,7 @@
 //! A short list to choose from, each line with its letter.
 
 use crossterm::event::{KeyCode, KeyEvent};
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use crate::action::Action;
 use crate::keymap::{Keymap, Scope};
@@ -90,11 +90,26 @@ impl Menu {
         Outcome::Stays
     }
 
+    fn longest(&self, part: impl Fn(&(char, String, String, Choice)) -> &str) -> u16 {
+        self.items.iter().map(|item| part(item).chars().count()).max().unwrap_or(0) as u16
+    }
+
+    pub(super) fn area(&self, area: Rect) -> Rect {
+        let width = self.longest(|item| &item.1).saturating_add(self.longest(|item| &item.2)).saturating_add(12);
+        let width = width.max(self.title.chars().count() as u16 + 8).clamp(30, 110);
+        centred(area, width, self.items.len() as u16 + 2)
+    }
+
+    /// What a click there chooses.
+    pub(super) fn line_at(&self, at: Position, area: Rect) -> Option<Outcome> {
+        let area = self.area(area);
+        let line = at.y.checked_sub(area.y + 1).filter(|_| area.contains(at) && at.y + 1 < area.bottom())?;
+        Some(Outcome::Chose(self.items.get(usize::from(line))?.3.clone()))
+    }
+
     pub(crate) fn draw(&self, pen: &mut Pen<'_>, area: Rect) {
-        let name = self.items.iter().map(|i| i.1.chars().count()).max().unwrap_or(0) as u16;
-        let value = self.items.iter().map(|i| i.2.chars().count()).max().unwrap_or(0) as u16;
-        let width = name.saturating_add(value).saturating_add(12).clamp(30, 110);
-        let inner = open_box(pen, centred(area, width, self.items.len() as u16 + 2), &self.title);
+        let name = self.longest(|item| &item.1);
+        let inner = open_box(pen, self.area(area), &self.title);
         for ((at, item), y) in self.items.iter().enumerate().zip(inner.top()..inner.bottom()) {
             let (key, text, dim) =
                 (pen.look.style(Role::Accent), pen.look.style(Role::Text), pen.look.style(Role::Dim));

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent};
 use nucleo_matcher::Utf32Str;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use crate::action::Action;
 use crate::keymap::{Keymap, Scope};
@@ -32,12 +32,16 @@ impl Palette {
         let pattern = Pattern::parse(self.edit.text(), CaseMatching::Ignore, Normalization::Smart);
         let mut matcher = crate::filter::matcher(false);
         let mut buffer = Vec::new();
+        let typed = self.edit.text().to_lowercase();
+        let words: Vec<&str> = typed.split_whitespace().collect();
         let mut found: Vec<_> = Action::ALL
             .iter()
             .filter(|a| **a != Action::Confirm && **a != Action::Palette)
             .filter_map(|a| {
-                let text = format!("{} {}", a.name(), a.describe());
-                pattern.score(Utf32Str::new(&text, &mut buffer), &mut matcher).map(|score| (score, *a))
+                // Names are found by letters, descriptions by words: letters are in every sentence.
+                let name = pattern.score(Utf32Str::new(&a.name(), &mut buffer), &mut matcher);
+                let said = || words.iter().all(|word| a.describe().contains(word)).then_some(0);
+                name.map(|score| score + 1).or_else(said).map(|score| (score, *a))
             })
             .collect();
         // Without a text what moves comes last: nobody looks for it here.
@@ -47,7 +51,15 @@ impl Palette {
         self.cursor = Cursor::default();
     }
 
-    fn area(area: Rect) -> Rect {
+    /// What a click there does.
+    pub(super) fn line_at(&self, at: Position, area: Rect) -> Option<Outcome> {
+        let (frame, height) = (Self::area(area), Self::height(area));
+        let line = at.y.checked_sub(frame.y + 3).filter(|line| frame.contains(at) && *line < height)?;
+        let at = self.cursor.first(self.shown.len(), height) + usize::from(line);
+        Some(Outcome::Does(*self.shown.get(at)?))
+    }
+
+    pub(super) fn area(area: Rect) -> Rect {
         centred(area, 84, area.height.saturating_sub(4).clamp(6, 26))
     }
 
@@ -109,6 +121,12 @@ impl Palette {
             let room = width.saturating_sub(18 + 10);
             pen.text(inner.x + 19, y, room, action.describe(), dim);
             pen.right(inner.right() - 1, y, 10, &shortcut, key);
+        }
+        if let Some(action) = self.shown.get(self.cursor.at) {
+            // At its length, on the border: in its line there may be too little room.
+            let area = Self::area(area);
+            let text = format!(" {} ", action.describe());
+            pen.text(area.x + 2, area.bottom().saturating_sub(1), area.width.saturating_sub(4), &text, dim);
         }
         (inner.x + 1 + used, inner.y)
     }

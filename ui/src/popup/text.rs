@@ -65,7 +65,7 @@ impl Text {
         self
     }
 
-    fn area(&self, area: Rect) -> Rect {
+    pub(super) fn area(&self, area: Rect) -> Rect {
         let longest =
             self.lines.iter().take(1000).map(|l| l.0.iter().map(|(t, _)| t.chars().count()).sum()).max().unwrap_or(0);
         let width = if self.wide { area.width } else { (longest as u16).saturating_add(4).clamp(30, 110) };

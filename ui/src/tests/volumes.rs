@@ -49,7 +49,7 @@ fn a_volume_that_outlived_its_writer_says_so() {
     assert!(text.contains("it has outlived them"), "{text}");
     assert!(text.contains("scribe (of base:latest)") && text.contains("removed 1 h ago"), "{text}");
     let text = open(ENGINE).keys("j j").text();
-    assert!(text.contains("who wrote it, the engine no longer says"), "{text}");
+    assert!(text.contains("no container, and the engine tells of none that did"), "{text}");
 }
 
 #[test]

@@ -218,7 +218,7 @@ impl Containers {
             ('x', "command: exec", &["exec", "-it", &row.name, "sh"]),
             ('l', "command: logs", &["logs", "-f", &row.name]),
             ('d', "command: diff", &["diff", &row.name]),
-            ('j', "command: inspect", &["inspect", &row.name]),
+            ('s', "command: inspect", &["inspect", &row.name]),
         ];
         for (letter, name, arguments) in commands {
             let command = cx.log.command(arguments);

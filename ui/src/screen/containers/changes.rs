@@ -65,7 +65,7 @@ impl Containers {
     pub(super) fn draw_changes(&self, pen: &mut Pen<'_>, area: Rect) {
         let focused = self.focus == Pane::Detail;
         let style = pen.look.style(Role::Dim);
-        let title = self.tab_title(pen.look);
+        let title = self.tab_title(pen.look, area);
         let mut pieces: Vec<(&str, ratatui::style::Style)> = title.iter().map(|(t, s)| (t.as_str(), *s)).collect();
         if let Some(against) = &self.against {
             return self.draw_against(pen, area, &pieces, against);

@@ -11,19 +11,29 @@ use crate::screen::containers::{Containers, Pane, Tab};
 use crate::theme::Role;
 
 impl Containers {
-    /// The tabs, the one that is seen first in the eye: `Changes  Terminal  Logs …`.
-    pub(super) fn tab_title(&self, look: &Look) -> Vec<(String, Style)> {
+    /// The tabs that `area` has room for, the selected one among them, with the column each begins at.
+    pub(super) fn tabs_in(&self, area: Rect) -> Vec<(Tab, u16)> {
+        let width = |tab: &Tab| tab.word().len() as u16 + 2;
+        let room = area.width.saturating_sub(6);
+        let until = Tab::ALL.iter().position(|tab| *tab == self.tab).unwrap_or(0) + 1;
+        let fits = |from: &usize| Tab::ALL[*from..until].iter().map(width).sum::<u16>() <= room;
+        let from = (0..until).find(fits).unwrap_or(until - 1);
+        let mut x = area.x + 3;
+        let place = |tab: &Tab| {
+            x += width(tab);
+            (*tab, x - width(tab))
+        };
+        Tab::ALL[from..].iter().map(place).collect()
+    }
+
+    /// The tabs, the one that is seen in brackets: `[Changes] Live  Terminal  Logs …`.
+    pub(super) fn tab_title(&self, look: &Look, area: Rect) -> Vec<(String, Style)> {
         let focused = self.focus == Pane::Detail;
         let (head, dim) = (look.style(if focused { Role::Accent } else { Role::Strong }), look.style(Role::Dim));
-        let mut out = Vec::new();
-        for tab in Tab::ALL {
-            if tab == self.tab {
-                out.push((format!("[{}]", tab.word()), head));
-            } else {
-                out.push((format!(" {} ", tab.word()), dim));
-            }
-        }
-        out
+        let piece = |(tab, _): (Tab, u16)| {
+            if tab == self.tab { (format!("[{}]", tab.word()), head) } else { (format!(" {} ", tab.word()), dim) }
+        };
+        self.tabs_in(area).into_iter().map(piece).collect()
     }
 
     pub(super) fn set_tab(&mut self, tab: Tab, cx: &mut Context<'_>) {
@@ -94,7 +104,7 @@ impl Containers {
     }
 
     fn draw_text(&self, pen: &mut Pen<'_>, area: Rect) {
-        let title = self.tab_title(pen.look);
+        let title = self.tab_title(pen.look, area);
         let pieces: Vec<_> = title.iter().map(|(t, s)| (t.as_str(), *s)).collect();
         let inner = pen.frame(area, &pieces, self.focus == Pane::Detail);
         let lines = self.text_lines();

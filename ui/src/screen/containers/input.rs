@@ -130,13 +130,9 @@ impl Containers {
             Pane::List => self.list.click(y, panes.list),
             Pane::Detail if y == panes.detail.y => {
                 // The tabs stand on the border, each between blanks or brackets.
-                let mut at = panes.detail.x + 3;
-                for tab in Tab::ALL {
-                    let width = tab.word().len() as u16 + 2;
-                    if (at..at + width).contains(&x) {
-                        self.set_tab(tab, cx);
-                    }
-                    at += width;
+                let hit = self.tabs_in(panes.detail).into_iter().rfind(|(_, at)| *at <= x);
+                if let Some((tab, _)) = hit.filter(|(tab, at)| x < at + tab.word().len() as u16 + 2) {
+                    self.set_tab(tab, cx);
                 }
             }
             Pane::Detail if self.tab == Tab::Live => {

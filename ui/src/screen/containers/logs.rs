@@ -153,7 +153,7 @@ impl Containers {
     pub(super) fn draw_logs(&self, pen: &mut Pen<'_>, area: Rect) {
         let (dim, text, selected) =
             (pen.look.style(Role::Dim), pen.look.style(Role::Text), pen.look.style(Role::Selected));
-        let title = self.tab_title(pen.look);
+        let title = self.tab_title(pen.look, area);
         let mut pieces: Vec<_> = title.iter().map(|(t, s)| (t.as_str(), *s)).collect();
         let about = self.logs_title(pen.look);
         pieces.push((&about, dim));

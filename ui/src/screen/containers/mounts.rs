@@ -84,7 +84,7 @@ impl Containers {
     pub(super) fn mount_lines(&self) -> Vec<Line> {
         let Some(row) = self.list.current() else { return Vec::new() };
         let auto_remove = self.current_detail().is_some_and(|detail| detail.auto_remove);
-        let field = |name: &str, value: &str| Line::of(format!("  {name:<11}"), Role::Dim).and(value, Role::Text);
+        let field = |name: &str, value: &str| Line::of(format!("  {name:<13}"), Role::Dim).and(value, Role::Text);
         let mut lines = Vec::new();
         for mount in self.mounts() {
             let (word, role) = fate(mount, auto_remove);

@@ -165,7 +165,7 @@ impl Containers {
     pub(super) fn draw_terminal(&self, pen: &mut Pen<'_>, area: Rect) -> Option<(u16, u16)> {
         let focused = self.focus == Pane::Detail;
         let (dim, accent, text) = (pen.look.style(Role::Dim), pen.look.style(Role::Accent), pen.look.style(Role::Text));
-        let title = self.tab_title(pen.look);
+        let title = self.tab_title(pen.look, area);
         let mut pieces: Vec<_> = title.iter().map(|(t, s)| (t.as_str(), *s)).collect();
         let session = self.session();
         let dot = pen.look.sign(Sign::Separator);

@@ -175,13 +175,7 @@ impl Images {
             Action::Load => Self::open_load(cx),
             Action::Pull => self.open_pull(cx),
             Action::Push => self.open_push(cx),
-            Action::New => {
-                if let (Some(row), false) = (self.list.current(), cx.is_read_only()) {
-                    let (form, requests) = LaunchForm::new(row.reference());
-                    cx.requests.extend(requests);
-                    cx.popups.push(Popup::Launch(Box::new(form)));
-                }
-            }
+            Action::New => self.open_launch(cx),
             Action::Waste => {
                 let height = self.files_height(cx);
                 let tab =
@@ -214,6 +208,17 @@ impl Images {
             _ => return false,
         }
         true
+    }
+
+    fn open_launch(&self, cx: &mut Context<'_>) {
+        let Some(row) = self.list.current() else {
+            return cx.refuse("no image is here to run: o loads one, p pulls one, b builds one");
+        };
+        if !cx.is_read_only() {
+            let (form, requests) = LaunchForm::new(row.reference());
+            cx.requests.extend(requests);
+            cx.popups.push(Popup::Launch(Box::new(form)));
+        }
     }
 
     fn neighbour(&self, by: isize) -> Pane {

@@ -57,7 +57,7 @@ impl Images {
         let inspect = cx.log.command(&["image", "inspect", &reference]);
         let menu = menu
             .with('h', "command: history", history.clone(), Choice::Copy(history))
-            .with('j', "command: inspect", inspect.clone(), Choice::Copy(inspect))
+            .with('s', "command: inspect", inspect.clone(), Choice::Copy(inspect))
             .with('r', "command: run", run.clone(), Choice::Copy(run));
         cx.popups.push(Popup::Menu(menu));
     }

@@ -16,7 +16,7 @@ impl Images {
         let words = Words {
             name: "Images",
             note: "",
-            none: &["no images yet", "", "load an archive", "with o"],
+            none: &["no images yet", "", "o loads an archive", "p pulls from a", "  registry", "b builds a Dockerfile"],
             hidden: &[],
             focused: self.focus == Pane::List,
         };

@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 
 use crate::pen::{Pen, Sign};
+use crate::safe_text::{cut, visible};
 use crate::screen::images::waste::percent;
 use crate::screen::images::{Images, Known, Pane};
 use crate::size::{count, plural};
@@ -16,6 +17,8 @@ impl Images {
             (pen.look.style(Role::Strong), pen.look.style(Role::Dim), pen.look.style(Role::Accent));
         let name = self.list.current().map_or("no image", |r| r.name()).to_owned();
         let about = self.strata_title(pen.look);
+        let room = area.width.saturating_sub(pen.look.width(&about) + 9).max(area.width / 3);
+        let name = cut(&visible(&name, pen.look.charset), room, pen.look.sign(Sign::Ellipsis)).into_owned();
         let inner =
             pen.frame(area, &[(&name, if focused { accent } else { strong }), ("  ", dim), (&about, dim)], focused);
         let Some(known) = self.current_known() else {

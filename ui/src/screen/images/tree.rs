@@ -42,6 +42,9 @@ impl Images {
     }
 
     fn files_title(&self, look: &crate::pen::Look) -> String {
+        if self.list.current().is_none() {
+            return String::new();
+        }
         let dot = look.sign(Sign::Separator);
         let layer = self.layer_or_below().map_or(0, |l| l + 1);
         let view = match self.files.tab {
@@ -67,7 +70,7 @@ impl Images {
         if let Some(found) = &self.files.found {
             return match (found.pending, found.total) {
                 (true, _) => "searching".into(),
-                (false, 0) => "no path matches".into(),
+                (false, 0) => "no path matches; esc shows all".into(),
                 (false, total) if total > found.nodes.len() => {
                     format!("the best {} of {} paths", count(found.nodes.len() as u64), count(total as u64))
                 }

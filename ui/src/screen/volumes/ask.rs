@@ -184,7 +184,7 @@ impl Volumes {
         let menu = Menu::new("Copy")
             .with('n', "name", row.name.clone(), Choice::Copy(row.name.clone()))
             .with('f', "folder", row.mountpoint.clone(), Choice::Copy(row.mountpoint.clone()))
-            .with('j', "command: inspect", inspect.clone(), Choice::Copy(inspect))
+            .with('s', "command: inspect", inspect.clone(), Choice::Copy(inspect))
             .with('r', "command: run", run.clone(), Choice::Copy(run));
         cx.popups.push(Popup::Menu(menu));
     }

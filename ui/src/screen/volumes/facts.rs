@@ -105,9 +105,8 @@ impl Volumes {
                 );
             }
             _ if row.users.is_empty() => {
-                lines.push(
-                    Line::of(head, Role::Dim).and("no container; who wrote it, the engine no longer says", Role::Dim),
-                );
+                let words = "no container, and the engine tells of none that did";
+                lines.push(Line::of(head, Role::Dim).and(words, Role::Dim));
             }
             _ => {}
         }

@@ -47,6 +47,10 @@ impl Screen for Volumes {
 
     fn open(&mut self, cx: &mut Context<'_>) -> bool {
         if self.opened {
+            // Of what is written into a volume no engine tells.
+            if matches!(self.sizes, Sizes::Known(_, at) if cx.now - at >= STALE) {
+                self.measure(cx);
+            }
             return false;
         }
         self.opened = true;
@@ -90,11 +94,17 @@ impl Screen for Volumes {
                 }
             }
             Data::VolumeSizes(result) => {
+                let selected = self.list.selected();
+                let size = |screen: &Self| selected.as_ref().and_then(|name| screen.sizes.of(name));
+                let before = size(self);
                 self.sizes = match result {
                     Ok(sizes) => Sizes::Known(sizes.into_iter().collect(), cx.now),
                     Err(why) => Sizes::Failed(why),
                 };
-                let selected = self.list.selected();
+                if before.is_some() && before != size(self) {
+                    // What is shown of it is older than its size.
+                    self.read(cx);
+                }
                 self.arrange(selected.as_deref(), cx.area);
             }
             Data::VolumePasts(pasts) => self.pasts.extend(pasts),

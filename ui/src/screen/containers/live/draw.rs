@@ -29,7 +29,7 @@ impl Containers {
 
     pub(in crate::screen::containers) fn draw_live(&self, pen: &mut Pen<'_>, area: Rect) {
         let (dim, accent) = (pen.look.style(Role::Dim), pen.look.style(Role::Accent));
-        let title = self.tab_title(pen.look);
+        let title = self.tab_title(pen.look, area);
         let mut pieces: Vec<_> = title.iter().map(|(t, s)| (t.as_str(), *s)).collect();
         let about = self.live_title(pen.look);
         pieces.push((&about, dim));
