@@ -47,16 +47,11 @@ impl Form {
 
     pub(crate) fn key(&mut self, key: KeyEvent) -> Outcome {
         let last = self.fields.len().saturating_sub(1);
+        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Esc => return Outcome::Closes,
-            KeyCode::Enter if self.at == last || key.modifiers.contains(KeyModifiers::CONTROL) => {
-                let wrong = self.fields.iter().position(|field| (field.check)(field.edit.text()).is_some());
-                let Some(wrong) = wrong else {
-                    let texts = self.fields.iter().map(|field| field.edit.text().trim().to_owned()).collect();
-                    return Outcome::Filled(self.purpose, texts);
-                };
-                self.at = wrong;
-            }
+            KeyCode::Enter if self.at == last || ctrl => return self.fill(),
+            KeyCode::Char('s') if ctrl => return self.fill(),
             KeyCode::Enter | KeyCode::Tab | KeyCode::Down => self.at = if self.at == last { 0 } else { self.at + 1 },
             KeyCode::BackTab | KeyCode::Up => self.at = self.at.checked_sub(1).unwrap_or(last),
             _ => {
@@ -65,6 +60,17 @@ impl Form {
                 }
             }
         }
+        Outcome::Stays
+    }
+
+    /// Goes on with what stands in it, or to the field that is wrong.
+    fn fill(&mut self) -> Outcome {
+        let wrong = self.fields.iter().position(|field| (field.check)(field.edit.text()).is_some());
+        let Some(wrong) = wrong else {
+            let texts = self.fields.iter().map(|field| field.edit.text().trim().to_owned()).collect();
+            return Outcome::Filled(self.purpose, texts);
+        };
+        self.at = wrong;
         Outcome::Stays
     }
 
@@ -99,7 +105,8 @@ impl Form {
                 _ => pen.text(line.x, y + 1, line.width, field.hint, dim),
             };
         }
-        let pieces = [("enter", key), (" next, and go on at the last   ", dim), ("esc", key), (" cancel", dim)];
+        let pieces =
+            [("enter", key), (" next   ", dim), ("ctrl-s", key), (" go on   ", dim), ("esc", key), (" cancel", dim)];
         pen.pieces(inner.x + 2, inner.bottom().saturating_sub(1), width, &pieces);
         cursor
     }

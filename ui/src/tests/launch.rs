@@ -182,3 +182,13 @@ fn no_key_is_lost_to_the_screen_below() {
     assert!(!screen.app.is_over() && screen.text().contains("qK1P"));
     assert!(!screen.keys("esc").text().contains("qK1P"));
 }
+
+#[test]
+fn a_mount_is_completed_as_in_a_shell_and_taken_from_any_line() {
+    let mut screen = open(ENGINE);
+    let text = screen.keys("tab tab tab tab a").text();
+    assert!(text.contains("[volume]") && text.contains("space changes it"), "{text}");
+    screen.keys("tab text:d tab").keys("enter text:/srv ctrl-s");
+    let text = screen.text();
+    assert!(text.contains("source=db,target=/srv") && !text.contains("Add a mount"), "{text}");
+}

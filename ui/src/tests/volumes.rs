@@ -145,3 +145,20 @@ fn hostile_names_of_volumes_are_harmless() {
         assert!(super::is_clean(&screen.buffer(), Charset::Unicode), "{}", screen.text());
     }
 }
+
+#[test]
+fn a_volume_is_created_from_any_field() {
+    let mut screen = open(ENGINE);
+    let asked = screen.keys("+ text:cache ctrl-s").asked();
+    assert!(asked.contains("cache"), "{asked}");
+}
+
+#[test]
+fn what_is_in_a_volume_is_read_again_when_its_size_changed() {
+    let mut screen = open(ENGINE);
+    screen.asked();
+    screen.give(Data::VolumeSizes(Ok(vec![("db".into(), 12_600_000)])));
+    assert!(!screen.asked().contains("VolumeContent"), "nothing changed");
+    screen.give(Data::VolumeSizes(Ok(vec![("db".into(), 12_600_001)])));
+    assert!(screen.asked().contains("VolumeContent"), "{}", screen.text());
+}

@@ -271,7 +271,7 @@ impl LaunchForm {
         let others: Vec<&str> = others.iter().map(String::as_str).collect();
         let makes = self.syntax == Syntax::Short;
         let notes: [(Option<String>, String); 4] = [
-            (None, "volume: the engine's folder   bind: a folder of the host   tmpfs: memory".into()),
+            (None, format!("{}; space changes it", kind_note(editor.kind))),
             match editor.kind {
                 MountKind::Volume => (check::volume(&mount.source), self.volume_note(&mount.source)),
                 MountKind::Bind => {
@@ -307,9 +307,11 @@ impl LaunchForm {
         self.draw_proposals(pen, Rect::new(x + LABEL, inner.y + 8, width.saturating_sub(LABEL), 7), editor);
         let keys = [
             ("enter", key),
-            (" next, and take it at the last   ", dim),
-            ("right", key),
+            (" next   ", dim),
+            ("tab", key),
             (" complete   ", dim),
+            ("ctrl-s", key),
+            (" take it   ", dim),
             ("esc", key),
             (" leave", dim),
         ];
@@ -332,7 +334,9 @@ impl LaunchForm {
         let mut x = place.x;
         for kind in MountKind::ALL {
             let style = if kind == editor.kind { badge } else { dim };
-            x += pen.text(x, place.y, 10, &format!(" {} ", kind.word()), style) + 1;
+            let word = kind.word();
+            let text = if kind == editor.kind { format!("[{word}]") } else { format!(" {word} ") };
+            x += pen.text(x, place.y, 10, &text, style) + 1;
         }
     }
 
@@ -344,5 +348,14 @@ impl LaunchForm {
             let sign = if picked { pen.look.sign(Sign::Cursor) } else { " " };
             pen.pieces(area.x, y, area.width, &[(sign, key), (" ", dim), (proposal, if picked { text } else { dim })]);
         }
+    }
+}
+
+/// What a kind of mount is.
+fn kind_note(kind: MountKind) -> &'static str {
+    match kind {
+        MountKind::Volume => "the engine's folder, which outlives containers",
+        MountKind::Bind => "a folder of the host",
+        MountKind::Tmpfs => "memory, which goes with the container",
     }
 }

@@ -143,18 +143,15 @@ impl Editor {
                 let text = self.source.text();
                 return Step::Browses(if text.starts_with('/') { folder_of(text).to_owned() } else { "/".into() });
             }
+            KeyCode::Char('s') if ctrl => return Step::Done,
+            KeyCode::Enter if self.picked > 0 && !proposals.is_empty() => self.take(&proposals),
             KeyCode::Enter if self.line == Line::Options || ctrl => return Step::Done,
             KeyCode::Down if !proposals.is_empty() && self.picked + 1 < proposals.len() => self.picked += 1,
             KeyCode::Up if !proposals.is_empty() && self.picked > 0 => self.picked -= 1,
+            KeyCode::Tab if self.is_typed() && !proposals.is_empty() => self.take(&proposals),
             KeyCode::Enter | KeyCode::Tab | KeyCode::Down => self.go(1),
             KeyCode::BackTab | KeyCode::Up => self.go(-1),
-            KeyCode::Right if self.at_end() && !proposals.is_empty() => {
-                let proposal = proposals[self.picked.min(proposals.len() - 1)].clone();
-                if let Some(edit) = self.edit_mut() {
-                    *edit = Edit::new(proposal);
-                }
-                self.picked = 0;
-            }
+            KeyCode::Right if self.at_end() && !proposals.is_empty() => self.take(&proposals),
             KeyCode::Left | KeyCode::Right | KeyCode::Char(' ') if self.line == Line::Kind => {
                 let by = if key.code == KeyCode::Left { MountKind::ALL.len() - 1 } else { 1 };
                 let at = MountKind::ALL.iter().position(|kind| *kind == self.kind).unwrap_or(0);
@@ -172,6 +169,20 @@ impl Editor {
             }
         }
         Step::Stays
+    }
+
+    /// Puts the picked proposal in its line.
+    fn take(&mut self, proposals: &[String]) {
+        let proposal = proposals.get(self.picked).or(proposals.last());
+        if let (Some(proposal), Some(edit)) = (proposal.cloned(), self.edit_mut()) {
+            *edit = Edit::new(proposal);
+        }
+        self.picked = 0;
+    }
+
+    /// Whether something stands in the line, with the cursor behind it.
+    fn is_typed(&mut self) -> bool {
+        self.at_end() && self.edit_mut().is_some_and(|edit| !edit.text().is_empty())
     }
 
     fn at_end(&mut self) -> bool {
