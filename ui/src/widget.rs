@@ -5,3 +5,4 @@ pub(crate) mod edit;
 pub(crate) mod program;
 pub(crate) mod sgr;
 pub(crate) mod strata;
+pub(crate) mod treemap;

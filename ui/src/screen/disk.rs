@@ -2,6 +2,9 @@
 
 mod act;
 mod draw;
+mod map;
+mod panes;
+mod tiles;
 
 use std::collections::BTreeSet;
 
@@ -18,6 +21,17 @@ use crate::popup::{Choice, Purpose};
 use crate::screen::{Context, Screen};
 use crate::widget::cursor::Cursor;
 
+use panes::Panes;
+use tiles::Tile;
+
+/// Which pane has the keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Pane {
+    #[default]
+    List,
+    Map,
+}
+
 /// The screen.
 #[derive(Default)]
 pub(crate) struct Disk {
@@ -30,6 +44,11 @@ pub(crate) struct Disk {
     again: bool,
     trouble: Option<String>,
     cursor: Cursor,
+    /// What the map is made of, and which of that is selected there.
+    tiles: Vec<Tile>,
+    tile: usize,
+    focus: Pane,
+    zoom: bool,
     marks: BTreeSet<Thing>,
     /// What removing the marked things would free.
     freed: Freed,
@@ -42,6 +61,8 @@ struct Row {
     /// Bytes of it, and of that what goes with it.
     bytes: u64,
     own: u64,
+    /// Whether it can go as things are, alone.
+    can_go: bool,
     about: String,
 }
 
@@ -133,12 +154,13 @@ impl Disk {
         let selected = self.current().map(|row| row.thing.clone());
         self.trouble = None;
         self.rows = rows(&kept);
+        self.tiles = tiles::tiles(&kept, &cx.look.theme);
         self.kept = kept;
         let there: BTreeSet<&Thing> = self.rows.iter().map(|row| &row.thing).collect();
         self.marks.retain(|thing| there.contains(thing));
         self.freed = self.kept.freed(&self.marks);
         let at = selected.and_then(|thing| self.rows.iter().position(|row| row.thing == thing));
-        self.cursor.set(at.unwrap_or(self.cursor.at), self.rows.len(), draw::list(cx.area).height);
+        self.cursor.set(at.unwrap_or(self.cursor.at), self.rows.len(), Panes::of(self, cx.area).list_room().height);
     }
 }
 
@@ -148,17 +170,24 @@ fn rows(kept: &Kept) -> Vec<Row> {
         let (bytes, own) = kept.image_bytes(image);
         let users = kept.containers.iter().filter(|container| container.image == image.id).count() as u64;
         let about = match (users, image.tags.is_empty()) {
-            (0, true) => "a step that no name stands on".to_owned(),
+            (0, true) => "has no name".to_owned(),
             (0, false) => String::new(),
-            (users, _) => crate::size::plural(users, "container stands on it", "containers stand on it"),
+            (users, _) => format!("under {}", crate::size::plural(users, "container", "containers")),
         };
-        Row { thing: Thing::Image(image.id.clone()), name: image.name().to_owned(), bytes, own, about }
+        Row {
+            thing: Thing::Image(image.id.clone()),
+            name: image.name().to_owned(),
+            bytes,
+            own,
+            can_go: users == 0,
+            about,
+        }
     });
     let containers = kept.containers.iter().map(|container| {
         let bytes = container.bytes + container.log;
         let about = if container.runs { "runs" } else { "does not run" };
         let thing = Thing::Container(container.id.clone());
-        Row { thing, name: container.name.clone(), bytes, own: bytes, about: about.into() }
+        Row { thing, name: container.name.clone(), bytes, own: bytes, can_go: !container.runs, about: about.into() }
     });
     let volumes = kept.volumes.iter().map(|volume| {
         let user = kept.containers.iter().find(|container| container.volumes.contains(&volume.name));
@@ -168,12 +197,19 @@ fn rows(kept: &Kept) -> Vec<Row> {
             None => "nobody mounts it".into(),
         };
         let bytes = volume.bytes.unwrap_or(0);
-        Row { thing: Thing::Volume(volume.name.clone()), name: volume.name.clone(), bytes, own: bytes, about }
+        Row {
+            thing: Thing::Volume(volume.name.clone()),
+            name: volume.name.clone(),
+            bytes,
+            own: bytes,
+            can_go: user.is_none(),
+            about,
+        }
     });
     let folders = kept.folders.iter().flatten().map(|folder| {
         let name = folder.path.rsplit('/').next().unwrap_or(&folder.path).to_owned();
         let (thing, about) = (Thing::Folder(folder.path.clone()), "nothing has it".to_owned());
-        Row { thing, name, bytes: folder.bytes, own: folder.bytes, about }
+        Row { thing, name, bytes: folder.bytes, own: folder.bytes, can_go: false, about }
     });
     let mut rows: Vec<Row> = images.chain(containers).chain(volumes).chain(folders).collect();
     rows.sort_by_key(|row| (kind(&row.thing), std::cmp::Reverse(row.bytes), row.name.clone()));

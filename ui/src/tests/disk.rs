@@ -78,6 +78,64 @@ fn disk_without_colours_and_in_ascii() {
 }
 
 #[test]
+fn the_map_at_80x24() {
+    insta::assert_snapshot!(open(at(80, 24)).keys("tab").text());
+}
+
+#[test]
+fn the_map_without_colours_and_in_ascii() {
+    let mut screen = open(Kit { level: Level::None, charset: Charset::Ascii, size: (80, 24), ..ENGINE });
+    insta::assert_snapshot!(screen.keys("tab z").text());
+    assert!(screen.buffer().content.iter().all(|cell| cell.symbol().is_ascii()));
+}
+
+#[test]
+fn a_layer_has_the_colour_on_the_map_that_it_has_everywhere() {
+    let mut screen = open(ENGINE);
+    let buffer = screen.keys("tab").buffer();
+    let theme = crate::theme::Theme::new(Level::True, false, None).expect("is valid");
+    let disk = disk();
+    let base = theme.stratum(disk.images[1].layers[0].0.0.as_bytes(), None);
+    let python = theme.stratum(disk.images[1].layers[1].0.0.as_bytes(), Some(base));
+    for look in [base, python] {
+        let bands = buffer.content.iter().filter(|cell| Some(cell.bg) == theme.band(look).bg).count();
+        assert!(bands > 6, "{look:?}: {bands}");
+    }
+}
+
+#[test]
+fn arrows_and_clicks_move_in_the_map_and_space_marks_who_has_a_layer() {
+    let mut screen = open(ENGINE);
+    let text = screen.keys("tab").text();
+    assert!(text.contains("Map  layer 2 of app1, app2"), "the largest first: {text}");
+    let text = screen.keys("space").text();
+    assert!(text.contains("2 things marked") && text.contains("app2:latest is what old stands on"), "{text}");
+    // What they stand under has to go, too: then the layer does.
+    let text = screen.keys("space").text();
+    assert!(text.contains("0 things marked"), "{text}");
+    let text = screen.click("volume").keys("esc").click("old  ").keys("space").text();
+    assert!(text.contains("1 thing marked"), "{text}");
+    let text = screen.click(" 2 app1 +1").text();
+    assert!(text.contains("Map  layer 2 of app1, app2"), "{text}");
+    let moved = screen.keys("right").text();
+    assert!(moved.contains("Map  layer") && !moved.contains("Map  layer 2 of app1"), "{moved}");
+    let back = screen.keys("left").text();
+    assert!(back.contains("Map  layer 2 of app1"), "{back}");
+    let list = screen.keys("enter").text();
+    assert!(list.contains("▸ image      app"), "{list}");
+}
+
+#[test]
+fn what_would_go_is_marked_on_the_map() {
+    let mut screen = open(ENGINE);
+    assert!(!screen.text().contains("● 2 none"), "{}", screen.text());
+    let text = screen.keys("P").text();
+    let marks = text.matches('●').count();
+    assert_eq!(marks, 5, "three lines of the list, and the areas of two: the volume is too small for one: {text}");
+    assert!(!text.contains("● 1 "), "the base stays: {text}");
+}
+
+#[test]
 fn the_sum_counts_a_layer_once_and_only_if_it_goes() {
     let mut screen = open(ENGINE);
     // The first line is app2: a container stands on it.

@@ -305,16 +305,8 @@ impl LaunchForm {
             };
         }
         self.draw_proposals(pen, Rect::new(x + LABEL, inner.y + 8, width.saturating_sub(LABEL), 7), editor);
-        let keys = [
-            ("enter", key),
-            (" next   ", dim),
-            ("tab", key),
-            (" complete   ", dim),
-            ("ctrl-s", key),
-            (" take it   ", dim),
-            ("esc", key),
-            (" leave", dim),
-        ];
+        let keys = [("enter", " next   "), ("tab", " complete   "), ("ctrl-s", " take it   "), ("esc", " leave")];
+        let keys = keys.map(|(name, what)| [(name, key), (what, dim)]).concat();
         pen.pieces(x, inner.bottom().saturating_sub(1), width, &keys);
         cursor
     }

@@ -1,23 +1,35 @@
 //! What keys and the mouse do on the disk screen.
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
 
 use crate::action::Action;
 use crate::model::{Thing, short};
 use crate::popup::{Confirm, Line, Popup};
 use crate::screen::Context;
-use crate::screen::disk::{Disk, draw};
+use crate::screen::disk::panes::Panes;
+use crate::screen::disk::{Disk, Pane};
 use crate::size::plural;
 use crate::theme::Role;
 use crate::work::{Named, Task, Work};
 
 impl Disk {
     pub(super) fn take_action(&mut self, action: Action, cx: &mut Context<'_>) -> bool {
-        let room = draw::list(cx.area).height;
+        let panes = Panes::of(self, cx.area);
+        if self.focus == Pane::Map && self.act_map(action, panes.map_room()) {
+            self.freed = self.kept.freed(&self.marks);
+            return true;
+        }
+        let room = panes.list_room().height;
         if self.cursor.act(action, self.rows.len(), room) {
             return true;
         }
         match action {
+            Action::NextPane | Action::PreviousPane | Action::NextTab | Action::PreviousTab => {
+                self.focus = if self.focus == Pane::Map { Pane::List } else { Pane::Map };
+            }
+            Action::Zoom => self.zoom = !self.zoom,
+            Action::Back if self.zoom => self.zoom = false,
             Action::Mark => {
                 if let Some(thing) = self.current().map(|row| row.thing.clone())
                     && !self.marks.remove(&thing)
@@ -28,6 +40,7 @@ impl Disk {
             }
             Action::MarkAll if self.marks.len() == self.rows.len() => self.marks.clear(),
             Action::MarkAll => self.marks = self.rows.iter().map(|row| row.thing.clone()).collect(),
+            Action::Back if self.focus == Pane::Map => self.focus = Pane::List,
             Action::Back if !self.marks.is_empty() => self.marks.clear(),
             Action::Prune => {
                 self.marks = self.kept.unreferenced();
@@ -100,9 +113,16 @@ impl Disk {
     }
 
     pub(super) fn take_mouse(&mut self, event: MouseEvent, cx: &mut Context<'_>) {
-        let list = draw::list(cx.area);
+        let panes = Panes::of(self, cx.area);
+        let point = Position::new(event.column, event.row);
+        let list = panes.list_room();
         match event.kind {
-            MouseEventKind::Down(MouseButton::Left) => {
+            MouseEventKind::Down(MouseButton::Left) if panes.map.contains(point) => {
+                self.focus = Pane::Map;
+                self.click_map(point, panes.map_room());
+            }
+            MouseEventKind::Down(MouseButton::Left) if panes.list.contains(point) => {
+                self.focus = Pane::List;
                 let line = event.row.checked_sub(list.y).filter(|line| *line < list.height);
                 let at = line.map(|line| self.cursor.first(self.rows.len(), list.height) + usize::from(line));
                 if let Some(at) = at.filter(|at| *at < self.rows.len()) {

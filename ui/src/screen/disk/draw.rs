@@ -2,35 +2,29 @@
 
 use ratatui::layout::Rect;
 
-use crate::model::Thing;
 use crate::pen::{Pen, Sign};
-use crate::screen::disk::{Disk, Row, kind};
+use crate::screen::disk::panes::Panes;
+use crate::screen::disk::{Disk, Pane, Row, kind};
 use crate::size::plural;
 use crate::theme::Role;
-
-/// Lines of the bars at the top, with their frame.
-const TOP: u16 = 8;
-/// Lines of the sum at the bottom, with their frame.
-const BOTTOM: u16 = 4;
 
 /// What the things are called, one and several.
 const KINDS: [(&str, &str); 4] =
     [("image", "images"), ("container", "containers"), ("volume", "volumes"), ("folder", "folders")];
 
-/// The lines of the list.
-pub(super) fn list(area: Rect) -> Rect {
-    let height = area.height.saturating_sub(TOP + BOTTOM + 2);
-    Rect::new(area.x + 1, area.y + TOP + 1, area.width.saturating_sub(2), height)
-}
-
 impl Disk {
     pub(super) fn draw_all(&self, pen: &mut Pen<'_>, area: Rect) {
-        if area.height < TOP + BOTTOM + 3 {
-            return;
+        let panes = Panes::of(self, area);
+        if !panes.kinds.is_empty() {
+            self.draw_kinds(pen, panes.kinds);
         }
-        self.draw_kinds(pen, Rect { height: TOP, ..area });
-        self.draw_list(pen, area);
-        self.draw_freed(pen, Rect { y: area.bottom() - BOTTOM, height: BOTTOM, ..area });
+        if !panes.list.is_empty() {
+            self.draw_list(pen, panes.list);
+        }
+        if !panes.map.is_empty() {
+            self.draw_map(pen, panes.map);
+        }
+        self.draw_freed(pen, panes.freed);
     }
 
     /// What each kind holds: of the images what several share, and what one has alone.
@@ -79,12 +73,15 @@ impl Disk {
         }
     }
 
-    fn draw_list(&self, pen: &mut Pen<'_>, area: Rect) {
-        let (dim, accent) = (pen.look.style(Role::Dim), pen.look.style(Role::Accent));
-        let frame = Rect { y: area.y + TOP, height: area.height - TOP - BOTTOM, ..area };
-        let title = "what holds it";
-        pen.frame(frame, &[(title, accent), ("  size, and of it what goes with it", dim)], true);
-        let inner = list(area);
+    fn draw_list(&self, pen: &mut Pen<'_>, frame: Rect) {
+        let focused = self.focus == Pane::List;
+        let head = pen.look.style(if focused { Role::Accent } else { Role::Strong });
+        let inner = pen.frame(frame, &[("What holds it", head)], focused);
+        let dim = pen.look.style(Role::Dim);
+        let columns = Columns::of(inner);
+        // The heads stand on the border, above what they name.
+        pen.right(columns.bytes + 1, frame.y, 6, " size ", dim);
+        pen.right(columns.own + 1, frame.y, 7, " frees ", dim);
         pen.position(frame, self.cursor.at, self.rows.len(), inner.height);
         let most = self.rows.iter().map(|row| row.bytes).max().unwrap_or(0);
         let first = self.cursor.first(self.rows.len(), inner.height);
@@ -111,24 +108,22 @@ impl Disk {
         };
         pen.text(line.x + 1, line.y, 1, sign.map_or(" ", |sign| pen.look.sign(sign)), accent);
         pen.text(line.x + 3, line.y, 10, KINDS[kind(&row.thing)].0, dim);
-        let wide = line.width > 100;
-        let name = if wide { line.width / 4 } else { 24 };
-        pen.text(line.x + 14, line.y, name, &row.name, if selected { strong } else { text });
-        let x = line.x + 15 + name;
-        pen.right(x + 9, line.y, 9, &pen.look.size(row.bytes), strong);
-        let is_image = matches!(row.thing, Thing::Image(_));
-        let own = if is_image { pen.look.size(row.own) } else { String::new() };
-        pen.right(x + 19, line.y, 9, &own, dim);
-        let cells = if wide { line.width / 4 } else { 0 };
-        if cells > 0 {
+        let columns = Columns::of(line);
+        pen.text(line.x + 14, line.y, columns.name, &row.name, if selected { strong } else { text });
+        pen.right(columns.bytes, line.y, 9, &pen.look.size(row.bytes), strong);
+        let own = if row.can_go { pen.look.size(row.own) } else { String::new() };
+        pen.right(columns.own, line.y, 9, &own, dim);
+        let mut x = columns.own + 2;
+        if columns.bar > 0 {
             // What would go is full, what others have too is thin.
             let (bar, border) = (pen.look.style(Role::Bar), pen.look.style(Role::Border));
             let thin = if pen.look.unicode() { "░" } else { "." };
+            let cells = columns.bar;
             let all = (u128::from(row.bytes) * u128::from(cells)).checked_div(u128::from(most)).unwrap_or(0) as u16;
-            pen.repeat(x + 21, line.y, all, thin, border);
-            pen.bar(x + 21, line.y, cells, row.own, most, bar);
+            pen.repeat(x, line.y, all, thin, border);
+            pen.bar(x, line.y, cells, row.own, most, bar);
+            x += cells + 1;
         }
-        let x = x + 21 + cells + u16::from(cells > 0);
         pen.text(x, line.y, line.right().saturating_sub(x + 1), &row.about, dim);
     }
 
@@ -157,5 +152,23 @@ impl Disk {
             let text = format!("cannot go: {}", self.freed.kept.join(", "));
             pen.text(x, inner.y + 1, width, &text, bad);
         }
+    }
+}
+
+/// Where the columns of the list are: the cells of the name and of the bar, and where the numbers end.
+struct Columns {
+    name: u16,
+    bytes: u16,
+    own: u16,
+    bar: u16,
+}
+
+impl Columns {
+    fn of(line: Rect) -> Self {
+        let bar = if line.width > 100 { line.width / 5 } else { 0 };
+        // Kind, two numbers, the bar, and what is said of it.
+        let name = line.width.saturating_sub(14 + 20 + 20 + bar).clamp(14, 40);
+        let bytes = line.x + 15 + name + 9;
+        Self { name, bytes, own: bytes + 10, bar }
     }
 }
