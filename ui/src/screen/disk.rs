@@ -32,6 +32,9 @@ enum Pane {
     Map,
 }
 
+/// How old what is known may be when one comes back to the screen, in seconds: measuring walks every volume.
+const STALE: i64 = 30;
+
 /// The screen.
 #[derive(Default)]
 pub(crate) struct Disk {
@@ -43,6 +46,11 @@ pub(crate) struct Disk {
     asked: bool,
     again: bool,
     trouble: Option<String>,
+    /// When it was measured, and what is now, seconds since 1970.
+    measured: i64,
+    now: i64,
+    /// What each kind held when it was first looked at, to see what grows.
+    first: Option<(i64, [u64; 6])>,
     cursor: Cursor,
     /// What the map is made of, and which of that is selected there.
     tiles: Vec<Tile>,
@@ -79,6 +87,10 @@ impl Screen for Disk {
 
     fn open(&mut self, cx: &mut Context<'_>) -> bool {
         if self.opened {
+            // Of what is written no engine tells.
+            if cx.now - self.measured >= STALE {
+                self.measure(cx);
+            }
             return false;
         }
         self.opened = true;
@@ -119,7 +131,9 @@ impl Screen for Disk {
 
     fn cancelled(&mut self, _job: JobId) {}
 
-    fn settle(&mut self, _cx: &mut Context<'_>) {}
+    fn settle(&mut self, cx: &mut Context<'_>) {
+        self.now = cx.now;
+    }
 
     fn typed(&mut self, _purpose: &Purpose, _text: &str, _cx: &mut Context<'_>) {}
 
@@ -150,12 +164,23 @@ impl Disk {
         cx.requests.push(Request::Disk);
     }
 
+    /// Bytes of each kind: layers that images share, layers that one has, writable layers, logs, volumes, what nothing has.
+    fn sums(&self) -> [u64; 6] {
+        let of = |at: usize| self.rows.iter().filter(|row| kind(&row.thing) == at).map(|row| row.bytes).sum::<u64>();
+        let (layers, shared) = self.kept.layers();
+        let logs: u64 = self.kept.containers.iter().map(|container| container.log).sum();
+        [shared, layers - shared, of(1) - logs, logs, of(2), of(3)]
+    }
+
     fn set(&mut self, kept: Kept, cx: &Context<'_>) {
         let selected = self.current().map(|row| row.thing.clone());
         self.trouble = None;
         self.rows = rows(&kept);
         self.tiles = tiles::tiles(&kept, &cx.look.theme);
         self.kept = kept;
+        self.measured = cx.now;
+        let sums = self.sums();
+        self.first.get_or_insert((cx.now, sums));
         let there: BTreeSet<&Thing> = self.rows.iter().map(|row| &row.thing).collect();
         self.marks.retain(|thing| there.contains(thing));
         self.freed = self.kept.freed(&self.marks);
@@ -202,7 +227,7 @@ fn rows(kept: &Kept) -> Vec<Row> {
             name: volume.name.clone(),
             bytes,
             own: bytes,
-            can_go: user.is_none(),
+            can_go: user.is_none() && volume.bytes.is_some(),
             about,
         }
     });

@@ -78,6 +78,17 @@ fn disk_without_colours_and_in_ascii() {
 }
 
 #[test]
+fn what_grew_since_the_first_look_is_told() {
+    let mut screen = open(ENGINE);
+    assert!(!screen.text().contains("+ and - since"), "nothing did: {}", screen.text());
+    let mut later = disk();
+    later.containers[0].bytes += 1_500_000;
+    later.volumes[0].bytes = Some(12_000_000);
+    let text = screen.keys("R").give(Data::Disk(Ok(later))).text();
+    assert!(text.contains("2 containers") && text.contains("+1.50 MB") && text.contains("−600 kB"), "{text}");
+}
+
+#[test]
 fn the_map_at_80x24() {
     insta::assert_snapshot!(open(at(80, 24)).keys("tab").text());
 }

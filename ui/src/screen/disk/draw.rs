@@ -1,11 +1,13 @@
 //! Draws the disk: a bar for each kind of thing, a bar for each thing, and what removing the marked ones would free.
 
+use std::fmt::Write as _;
+
 use ratatui::layout::Rect;
 
-use crate::pen::{Pen, Sign};
+use crate::pen::{Look, Pen, Sign};
 use crate::screen::disk::panes::Panes;
 use crate::screen::disk::{Disk, Pane, Row, kind};
-use crate::size::plural;
+use crate::size::{age, plural};
 use crate::theme::Role;
 
 /// What the things are called, one and several.
@@ -24,13 +26,24 @@ impl Disk {
         if !panes.map.is_empty() {
             self.draw_map(pen, panes.map);
         }
+        let dim = pen.look.style(Role::Dim);
+        match (panes.list.is_empty(), panes.map.is_empty()) {
+            (true, false) => pen.text(panes.map.x + 2, panes.map.bottom() - 1, 20, " tab shows the list ", dim),
+            (false, true) => pen.text(panes.list.x + 2, panes.list.bottom() - 1, 19, " tab shows the map ", dim),
+            _ => 0,
+        };
         self.draw_freed(pen, panes.freed);
     }
 
     /// What each kind holds: of the images what several share, and what one has alone.
     fn draw_kinds(&self, pen: &mut Pen<'_>, area: Rect) {
         let (strong, dim, text) = (pen.look.style(Role::Strong), pen.look.style(Role::Dim), pen.look.style(Role::Text));
-        let inner = pen.frame(area, &[("Disk", strong)], false);
+        let mut when = format!("  measured {}; R measures again", age(self.now, self.measured));
+        if let Some((since, _)) = self.first.filter(|(_, first)| *first != self.sums()) {
+            let _ = write!(when, "; + and - since {}", age(self.now, since));
+        }
+        let about = if self.loaded && self.trouble.is_none() { when.as_str() } else { "" };
+        let inner = pen.frame(area, &[("Disk", strong), (about, dim)], false);
         if let (true, Some(why)) = (self.rows.is_empty(), &self.trouble) {
             let bad = pen.look.style(Role::Bad);
             pen.text(inner.x + 2, inner.y, inner.width.saturating_sub(3), why, bad);
@@ -41,28 +54,41 @@ impl Disk {
             return;
         }
         let of = |at: usize| self.rows.iter().filter(move |row| kind(&row.thing) == at);
-        let sum = |at: usize| of(at).map(|row| row.bytes).sum::<u64>();
-        let (layers, shared) = self.kept.layers();
-        let logs: u64 = self.kept.containers.iter().map(|container| container.log).sum();
         let count = |at: usize| plural(of(at).count() as u64, KINDS[at].0, KINDS[at].1);
+        let [shared, unique, writable, logs, volumes, folders] = self.sums();
         let lines = [
             ("layers shared", shared, "in more than one image".to_owned()),
-            ("layers unique", layers - shared, format!("in one of {}", count(0))),
-            ("writable layers", sum(1) - logs, count(1)),
+            ("layers unique", unique, format!("in one of {}", count(0))),
+            ("writable layers", writable, count(1)),
             ("logs", logs, String::new()),
-            ("volumes", sum(2), count(2)),
-            ("unreferenced", sum(3), self.unreferenced()),
+            ("volumes", volumes, count(2)),
+            ("unreferenced", folders, self.unreferenced()),
         ];
         let most = lines.iter().map(|line| line.1).max().unwrap_or(0);
         let cells = inner.width.saturating_sub(58).clamp(10, 80);
-        for ((name, bytes, about), y) in lines.iter().zip(inner.top()..inner.bottom()) {
+        for ((at, (name, bytes, about)), y) in lines.iter().enumerate().zip(inner.top()..inner.bottom()) {
             pen.text(inner.x + 2, y, 16, name, text);
             pen.right(inner.x + 28, y, 10, &pen.look.size(*bytes), strong);
             let bar = pen.look.style(Role::Bar);
             pen.bar(inner.x + 30, y, cells, *bytes, most, bar);
             let x = inner.x + 32 + cells;
-            pen.text(x, y, inner.right().saturating_sub(x + 1), about, dim);
+            let room = inner.right().saturating_sub(x + 1);
+            let grown = self.grown(pen.look, at, *bytes);
+            // How it grows is worth more than how many there are.
+            let tail = pen.look.width(&grown).min(room);
+            let accent = pen.look.style(Role::Accent);
+            pen.right(inner.right() - 1, y, tail, &grown, accent);
+            pen.text(x, y, room.saturating_sub(tail + u16::from(tail > 0)), about, dim);
         }
+    }
+
+    /// How much more or less it is than at the first look: nothing, where that is nothing.
+    fn grown(&self, look: &Look, at: usize, bytes: u64) -> String {
+        let Some(first) = self.first.map(|(_, first)| first[at]).filter(|first| *first != bytes) else {
+            return String::new();
+        };
+        let sign = if bytes > first { "+" } else { look.sign(Sign::Minus) };
+        format!("{sign}{}", look.size(bytes.abs_diff(first)))
     }
 
     /// What is said of layer folders that nothing refers to.
@@ -145,7 +171,7 @@ impl Disk {
         let freed = pen.look.size(self.freed.bytes);
         let mut stays = String::new();
         if self.freed.stays > 0 {
-            stays = format!("; {} of their layers stay, since other images have them", pen.look.size(self.freed.stays));
+            stays = format!("; {} of their layers stay in other images", pen.look.size(self.freed.stays));
         }
         pen.pieces(x, inner.y, width, &[("removing them frees ", dim), (&freed, accent), (&stays, dim)]);
         if !self.freed.kept.is_empty() {
@@ -167,7 +193,7 @@ impl Columns {
     fn of(line: Rect) -> Self {
         let bar = if line.width > 100 { line.width / 5 } else { 0 };
         // Kind, two numbers, the bar, and what is said of it.
-        let name = line.width.saturating_sub(14 + 20 + 20 + bar).clamp(14, 40);
+        let name = line.width.saturating_sub(14 + 20 + 21 + bar).clamp(14, 40);
         let bytes = line.x + 15 + name + 9;
         Self { name, bytes, own: bytes + 10, bar }
     }

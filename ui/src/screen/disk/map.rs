@@ -144,7 +144,7 @@ fn look(pen: &Pen<'_>, kind: Kind, selected: bool) -> (String, Style, Style) {
         Kind::Layer(look) => (look.texture(unicode).to_string(), theme.band(look), theme.wash(look, selected)),
         Kind::Writable => {
             let behind = if selected { quiet } else { theme.surface() };
-            (pen.look.sign(Sign::Wave).to_owned(), pen.look.style(Role::Accent), behind)
+            (pen.look.sign(Sign::Wave).to_owned(), pen.look.style(Role::Badge), behind)
         }
         Kind::Volume => (of("▥", "H"), pen.look.style(Role::Change), quiet),
         Kind::Folder => (of("×", "x"), pen.look.style(Role::Bad), quiet),

@@ -104,7 +104,7 @@ pub(super) fn rest(tiles: &[Tile]) -> Tile {
     let name = plural(tiles.len() as u64, "smaller one", "smaller ones");
     Tile {
         kind: Kind::Rest,
-        short: name.clone(),
+        short: format!("+{}", tiles.len()),
         name,
         bytes: tiles.iter().map(|tile| tile.bytes).sum(),
         things: tiles.iter().flat_map(|tile| tile.things.iter().cloned()).collect(),
