@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::safe_text::{Charset, cut, cut_left, visible, width};
-use crate::size::{Units, count};
+use crate::size::{Units, count, date};
 use crate::theme::{Level, Role, Theme};
 
 /// How things look in this run.
@@ -69,6 +69,11 @@ impl Look {
             Sign::Off => ("○", "o"),
         };
         if self.unicode() { unicode } else { ascii }
+    }
+
+    /// A time in seconds since 1970, as the clock here shows it.
+    pub(crate) fn date(&self, seconds: i64) -> String {
+        date(seconds.saturating_add(i64::from(self.zone)))
     }
 
     pub(crate) fn size(&self, bytes: u64) -> String {

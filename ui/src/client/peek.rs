@@ -111,7 +111,7 @@ pub(crate) fn metadata_lines(tree: &Tree, path: &[u8], from: usize, to: usize) -
             ("mode", format!("{:04o}", e.mode())),
             ("owner", format!("{}:{}", e.uid(), e.gid())),
             ("size", format!("{} B", e.size())),
-            ("written", crate::size::date(e.mtime().seconds)),
+            ("written", format!("{} UTC", crate::size::date(e.mtime().seconds))),
         ]
     };
     let pairs = facts(&old).into_iter().zip(facts(&new)).filter(|((_, a), (_, b))| a != b);

@@ -127,3 +127,17 @@ fn a_running_job_stays_in_sight_below_a_long_notice() {
     let last = text.lines().last().unwrap_or_default();
     assert!(text.contains("no room no room") && last.contains("pull alpine:latest"), "{text}");
 }
+
+#[test]
+fn the_tab_that_is_seen_is_always_named() {
+    let mut screen = Screen::open(None, Kit { engine: true, ..SMALL });
+    screen.keys("2").give(Data::Containers(Ok(super::objects::containers())));
+    for word in ["Changes", "Live", "Terminal", "Logs", "Mounts", "Processes", "Inspect"] {
+        let text = screen.text();
+        assert!(text.contains(&format!("[{word}]")), "{text}");
+        screen.keys("]");
+    }
+    // What is seen of them can be clicked.
+    let text = screen.keys("[").click("Processes").text();
+    assert!(text.contains("[Processes]"), "{text}");
+}

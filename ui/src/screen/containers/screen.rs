@@ -17,7 +17,6 @@ use crate::popup::{Choice, Purpose};
 use crate::screen::containers::changes::Tally;
 use crate::screen::containers::{Containers, Live, Pane, Panes, Tab};
 use crate::screen::{Context, Screen};
-use crate::size::plural;
 use crate::theme::Stratum;
 
 /// How long a container stays selected before the engine is asked about it.
@@ -38,8 +37,11 @@ impl Screen for Containers {
 
     fn totals(&self, look: &Look) -> Vec<String> {
         let alive = self.list.rows.iter().filter(|row| row.state.is_alive()).count();
-        let mut parts =
-            vec![format!("{alive} of {} running", plural(self.list.rows.len() as u64, "container", "containers"))];
+        let all = self.list.rows.len() as u64;
+        let mut parts = vec![match all {
+            0 => "no containers".to_owned(),
+            all => format!("{alive} of {} running", crate::size::count(all)),
+        }];
         if let Some(written) = self.surface_size() {
             parts.push(format!("{} written by this one", look.size(written)));
         }

@@ -111,14 +111,18 @@ impl Containers {
         let [copied, new, deleted] =
             [sum(tally.copied, since[0]), sum(tally.new, since[1]), sum(tally.deleted, since[2])];
         let counts = if tally.known || since != [0; 3] {
-            format!("{copied} copied up   {new} new   {deleted} deleted")
+            if width < 52 {
+                format!("{copied} copied  {new} new  {deleted} gone")
+            } else {
+                format!("{copied} copied up   {new} new   {deleted} deleted")
+            }
         } else {
             String::new()
         };
         let fate = if detail.auto_remove { "gone when it exits (--rm)" } else { "gone when the container is removed" };
         let y = area.y + u16::from(area.height >= 5);
         let size = self.surface_size().map(|bytes| pen.look.size(bytes)).unwrap_or_default();
-        let used = pen.pieces(x, y, width, &[("writable  ", strong), (&size, accent), ("   ", dim), (&counts, strong)]);
+        let used = pen.pieces(x, y, width, &[("writable  ", strong), (&size, accent), ("  ", dim), (&counts, strong)]);
         if area.height == 1 {
             return;
         }

@@ -13,7 +13,7 @@ use crate::message::Peek;
 use crate::pen::{Look, Pen, Sign};
 use crate::popup::Line;
 use crate::safe_text::from_bytes;
-use crate::size::{count, date, plural};
+use crate::size::{count, plural};
 use crate::theme::{Level, Role, Stratum};
 
 /// The pane's state.
@@ -250,7 +250,7 @@ fn entry_lines(look: &Look, entry: &EntryRef<'_>) -> Vec<Line> {
     };
     let mut lines = vec![
         Line::of(format!("{}  {}:{}  {size}", mode_text(entry), entry.uid(), entry.gid()), Role::Dim),
-        Line::of(format!("written {}", date(entry.mtime().seconds)), Role::Dim),
+        Line::of(format!("written {}", look.date(entry.mtime().seconds)), Role::Dim),
     ];
     if let Some(target) = entry.target() {
         let kind = if entry.file_type() == FileType::Symlink { "link to" } else { "same file as" };

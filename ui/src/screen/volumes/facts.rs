@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use crate::pen::{Look, Pen, Sign};
 use crate::popup::Line;
 use crate::screen::volumes::{Sizes, Volumes};
-use crate::size::{age, date};
+use crate::size::age;
 use crate::theme::Role;
 
 impl Volumes {
@@ -28,14 +28,14 @@ impl Volumes {
         let mut lines = vec![self.size_line(look, &row.name)];
         self.user_lines(look, &mut lines);
         let written = match self.written {
-            Some(at) => format!("{}, {}", age(self.now, at), date(at)),
+            Some(at) => format!("{}, {}", age(self.now, at), look.date(at)),
             None => "not known before its content is read".into(),
         };
         lines.push(field("last written", &written));
         lines.push(field(
             "created",
             &if row.created > 0 {
-                format!("{}, {}", age(self.now, row.created), date(row.created))
+                format!("{}, {}", age(self.now, row.created), look.date(row.created))
             } else {
                 "unknown".into()
             },
