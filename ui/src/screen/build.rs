@@ -109,6 +109,11 @@ impl Build {
         self.found.as_ref()?.get(self.cursor.at).map(String::as_str)
     }
 
+    /// The second Dockerfile, as long as it is not the selected one: beside itself nothing is to be seen.
+    fn beside(&self) -> Option<&str> {
+        self.other.as_deref().filter(|other| Some(*other) != self.dockerfile())
+    }
+
     /// What would be built now.
     fn recipe(&self) -> Option<Recipe> {
         let dockerfile = self.dockerfile()?.to_owned();

@@ -178,6 +178,14 @@ fn compare(screen: &mut Screen) {
 }
 
 #[test]
+fn a_dockerfile_is_not_beside_itself() {
+    let mut screen = planned(ENGINE);
+    let text = screen.keys("space").text();
+    assert!(text.contains("is shown with it, side by side") && !text.contains("= Dockerfile"), "{text}");
+    assert!(!screen.asked().contains("others: [\"Dockerfile\"]"));
+}
+
+#[test]
 fn two_dockerfiles_without_colours_and_in_ascii() {
     let mut screen = planned(Kit { level: Level::None, charset: Charset::Ascii, ..ENGINE });
     compare(&mut screen);

@@ -17,6 +17,9 @@ use crate::message::{Data, TerminalInput, TerminalKind, TerminalNews};
 /// The shells that are tried, the best first.
 const SHELLS: [&str; 4] = ["bash", "sh", "/bin/sh", "ash"];
 
+/// Empties the terminal's screen, and goes to its beginning.
+const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
+
 /// What runs, to tell it its size.
 enum Running {
     Exec(String),
@@ -87,6 +90,8 @@ impl EngineClient {
             // Some engines attach first and say on the stream that there is no such program.
             if matches!(code, Some(126 | 127)) && is_missing(&said) && !terminal.input.is_closed() {
                 tried.push(shell);
+                // That is no news to whoever asked for any shell; what it has not is in the title.
+                self.tell(terminal.generation, TerminalNews::Output(CLEAR.to_vec()));
                 continue;
             }
             return Ok(match code {

@@ -105,6 +105,9 @@ impl Build {
             Action::Mark => {
                 let selected = self.dockerfile().map(str::to_owned);
                 self.other = if self.other == selected { None } else { selected };
+                if self.other.is_some() && self.beside().is_none() {
+                    cx.say("marked: another one that is selected is shown with it, side by side");
+                }
             }
             _ => return false,
         }

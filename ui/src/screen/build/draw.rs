@@ -92,8 +92,11 @@ impl Build {
         if y < inner.bottom() {
             pen.text(inner.x + 2, y, width, "the same as", dim);
         }
+        let more = lines.len() > usize::from(inner.bottom().saturating_sub(y + 1));
         for (line, y) in lines.iter().zip(y + 1..inner.bottom()) {
-            pen.text(inner.x + 2, y, width, line, accent);
+            let tail = if more && y + 1 == inner.bottom() { pen.look.sign(Sign::Ellipsis) } else { "" };
+            let used = pen.text(inner.x + 2, y, width.saturating_sub(tail.len().min(2) as u16), line, accent);
+            pen.text(inner.x + 2 + used, y, 2, tail, accent);
         }
     }
 }

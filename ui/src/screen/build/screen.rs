@@ -89,7 +89,7 @@ impl Screen for Build {
         let now = self.recipe().map(|recipe| {
             // A name alone changes no step.
             let recipe = crate::model::Recipe { name: String::new(), ..recipe };
-            (recipe, self.other.clone())
+            (recipe, self.beside().map(str::to_owned))
         });
         if self.followed == now {
             return;
@@ -188,7 +188,7 @@ impl Build {
         if self.plans().is_empty() {
             self.planning = Planning::Running;
         }
-        let others = self.other.iter().cloned().collect();
+        let others = self.beside().map(str::to_owned).into_iter().collect();
         cx.requests.push(Request::Plan { job, cancel, generation: self.generation, recipe, others });
     }
 

@@ -65,7 +65,7 @@ impl Build {
         let (reused, runs) = count(0);
         let steps = plural(reused as u64, "step is reused", "steps are reused");
         let mut text = format!("{steps}, {runs} will run");
-        if let (Some(other), Some(name)) = (self.plans().get(1), &self.other) {
+        if let (Some(other), Some(name)) = (self.plans().get(1), self.beside()) {
             text = format!("{text}{}{} shared with {name}", look.sign(Sign::Separator), other.plan.shared);
         }
         text
@@ -95,7 +95,7 @@ impl Build {
         let first = row.first.and_then(|at| self.first(at));
         let compared = self.plans().len() > 1;
         if !compared || row.is_shared {
-            let shared = if compared { self.other.as_deref() } else { None };
+            let shared = if compared { self.beside() } else { None };
             if let Some(step) = first {
                 draw_step(pen, area, &step, selected, shared);
             }
