@@ -9,7 +9,7 @@ use crate::pen::{Pen, Sign};
 use crate::screen::disk::tiles::{Kind, Tile, rest};
 use crate::screen::disk::{Disk, Pane};
 use crate::screen::images::percent;
-use crate::theme::Role;
+use crate::theme::{Level, Role};
 use crate::widget::treemap;
 
 /// Widest edge of a tile in its texture.
@@ -100,7 +100,9 @@ impl Disk {
             pen.repeat(place.x, y, edge, &texture, style);
         }
         let body = Rect { x: place.x + edge, width: place.width - edge, ..place };
-        pen.tint(body, wash);
+        // A whole area turned round would outshine all else.
+        let loud = pen.look.theme.level() < Level::Indexed;
+        pen.tint(if loud { Rect { height: 1, ..body } } else { body }, wash);
         let (border, dim) = (pen.look.style(Role::Border), pen.look.style(Role::Dim));
         let line = if pen.look.unicode() { "─" } else { "-" };
         pen.repeat(body.x, body.y, body.width, line, border);

@@ -35,7 +35,7 @@ impl Containers {
         };
         let width = inner.width.saturating_sub(2);
         if tops.is_empty() {
-            pen.text(inner.x + 1, inner.y + 1, width, "none since it is watched", dim);
+            pen.text(inner.x + 1, inner.y + 1, width, "none while watched", dim);
             return;
         }
         // On wide screens a line each, else two.
