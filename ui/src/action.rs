@@ -73,7 +73,7 @@ actions! {
     Attach = "attach", "attaches to the container's own program; starts it if it does not run";
     Logs = "logs", "shows the container's log and follows it";
     Live = "live", "shows what the container writes, as it happens, and what is copied up for it";
-    Hold = "pause", "holds the feed, or lets it follow again; everything is recorded meanwhile";
+    Hold = "pause", "holds the feed or the log, or lets it follow again; nothing is lost meanwhile";
     Rename = "rename", "gives the container another name";
     Commit = "commit", "makes an image of the container: its writable layer becomes the top layer";
     Export = "export", "writes the container's whole file system to a tar";

@@ -45,7 +45,7 @@ const CHANGES: &[A] =
 const LIVE: &[A] =
     &[A::Hold, A::Filter, A::Open, A::Diff, A::Sort, A::Save, A::Load, A::Shell, A::NextTab, A::Palette, A::Help];
 const TERMINAL: &[A] = &[A::Open, A::Attach, A::NextTab, A::Start, A::Back, A::Palette, A::Help];
-const LOGS: &[A] = &[A::Filter, A::NextMatch, A::Mark, A::Bottom, A::NextTab, A::Back, A::Palette, A::Help];
+const LOGS: &[A] = &[A::Filter, A::NextMatch, A::Hold, A::Bottom, A::NextTab, A::Back, A::Palette, A::Help];
 const CONTAINER: &[A] =
     &[A::NextTab, A::PreviousTab, A::Refresh, A::Zoom, A::Shell, A::Logs, A::Back, A::Palette, A::Help];
 const VOLUMES: &[A] = &[

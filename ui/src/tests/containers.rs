@@ -213,7 +213,7 @@ fn every_action_is_said_as_docker_would_say_it() {
 fn marked_containers_are_stopped_together_after_asking() {
     let mut screen = open(ENGINE);
     let text = screen.keys("space space t").text();
-    assert!(text.contains("stop 2 containers?") && text.contains("docker stop web cache"), "{text}");
+    assert!(text.contains("Stop 2 containers?") && text.contains("docker stop web cache"), "{text}");
     screen.keys("y");
     let stopped = screen.sent.iter().any(|request| {
         matches!(request, Request::Work { work: Work::Each { verb: Verb::Stop, containers }, .. } if containers.len() == 2)
@@ -224,7 +224,7 @@ fn marked_containers_are_stopped_together_after_asking() {
 #[test]
 fn killing_asks_and_restarting_is_chosen() {
     let mut screen = open(ENGINE);
-    assert!(screen.keys("K").text().contains("kill web?"));
+    assert!(screen.keys("K").text().contains("Kill web?"));
     assert!(!screen.keys("enter").asked().contains("Kill"), "enter cancels");
     assert!(screen.keys("r").text().contains("It runs already"));
     assert!(screen.keys("r").asked().contains("verb: Restart"));

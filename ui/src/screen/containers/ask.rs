@@ -45,7 +45,10 @@ impl Containers {
         }
         let command: Vec<&str> = task.commands[0].iter().map(String::as_str).collect();
         lines.extend([Line::default(), Line::of(cx.log.command(&command), Role::Dim)]);
-        let title = format!("{}?", task.title);
+        let mut title = format!("{}?", task.title);
+        if let Some(first) = title.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
         cx.popups.push(Popup::Confirm(Confirm::new(title, lines, vec![Request::Begin(task)])));
     }
 
@@ -164,7 +167,8 @@ impl Containers {
         );
         lines.push(Line::default());
         lines.push(Line::of(cx.log.command(&["container", "prune"]), Role::Dim));
-        let title = format!("Remove {} that do not run?", plural(going.len() as u64, "container", "containers"));
+        let what = plural(going.len() as u64, "container that does not run", "containers that do not run");
+        let title = format!("Remove {what}?");
         // What was listed goes, and nothing that ended meanwhile.
         let task = removal(going.iter().map(|row| Self::named(row)).collect(), false);
         cx.popups.push(Popup::Confirm(Confirm::new(title, lines, vec![Request::Begin(task)])));

@@ -98,7 +98,7 @@ impl Logs {
                 self.left = (self.left + 8).min(4096);
                 return true;
             }
-            Action::Mark => {
+            Action::Hold => {
                 self.top = first;
                 self.paused = !self.paused;
                 return true;

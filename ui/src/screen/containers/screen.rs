@@ -38,6 +38,9 @@ impl Screen for Containers {
     fn totals(&self, look: &Look) -> Vec<String> {
         let alive = self.list.rows.iter().filter(|row| row.state.is_alive()).count();
         let all = self.list.rows.len() as u64;
+        if !self.list.loaded {
+            return Vec::new();
+        }
         let mut parts = vec![match all {
             0 => "no containers".to_owned(),
             all => format!("{alive} of {} running", crate::size::count(all)),
