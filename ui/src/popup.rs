@@ -98,6 +98,16 @@ impl Popup {
         }
     }
 
+    /// The keys that have a meaning in it, where it does not name them itself.
+    pub(crate) fn hints(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Text(_) => &[("up down", "scroll"), ("esc", "close")],
+            Self::Menu(_) => &[("up down", "move"), ("enter", "choose"), ("esc", "close")],
+            Self::Palette(_) => &[("up down", "move"), ("enter", "do it"), ("esc", "close")],
+            _ => &[],
+        }
+    }
+
     /// A click: on a line it chooses that line, beside the box it closes what only shows or offers something.
     pub(crate) fn click(&mut self, at: Position, area: Rect) -> Outcome {
         let (inside, line) = match self {

@@ -33,8 +33,11 @@ impl App {
         }
         let x = self.area.x + 1;
         let room = end.saturating_sub(x);
-        if self.notice.is_none() {
-            self.draw_hints(pen, Rect::new(x, y, room, 1));
+        match self.popups.last() {
+            _ if self.notice.is_some() => {}
+            None => self.draw_hints(pen, Rect::new(x, y, room, 1)),
+            // The keys of the panes do nothing now.
+            Some(popup) => draw_pairs(pen, Rect::new(x, y, room, 1), popup.hints()),
         }
     }
 
@@ -71,7 +74,6 @@ impl App {
     /// As many keys as there is room for, and the last two always.
     fn draw_hints(&self, pen: &mut Pen<'_>, line: Rect) {
         let scope = self.scope();
-        let (key_style, dim) = (pen.look.style(Role::Accent), pen.look.style(Role::Dim));
         let width = |pen: &Pen<'_>, action: Action, key: &str| pen.look.width(key) + pen.look.width(action.short()) + 3;
         let always = if line.width < BOTH { &ALWAYS[..1] } else { &ALWAYS[..] };
         let read_only = self.setup.connection.read_only.is_some();
@@ -86,12 +88,19 @@ impl App {
             fits
         };
         let first: Vec<_> = first.into_iter().take_while(fits).collect();
-        let mut x = line.x;
-        for (at, (action, key)) in first.iter().chain(&last).enumerate() {
-            let between = if at == 0 { "" } else { "  " };
-            let pieces = [(between, dim), (key.as_str(), key_style), (" ", dim), (action.short(), dim)];
-            x += pen.pieces(x, line.y, line.right().saturating_sub(x), &pieces);
-        }
+        let pairs: Vec<_> = first.iter().chain(&last).map(|(action, key)| (key.as_str(), action.short())).collect();
+        draw_pairs(pen, line, &pairs);
+    }
+}
+
+/// Draws keys, each with what it does.
+fn draw_pairs(pen: &mut Pen<'_>, line: Rect, pairs: &[(&str, &str)]) {
+    let (accent, dim) = (pen.look.style(Role::Accent), pen.look.style(Role::Dim));
+    let mut x = line.x;
+    for (at, (key, what)) in pairs.iter().enumerate() {
+        let between = if at == 0 { "" } else { "  " };
+        let room = line.right().saturating_sub(x);
+        x += pen.pieces(x, line.y, room, &[(between, dim), (key, accent), (" ", dim), (what, dim)]);
     }
 }
 

@@ -56,9 +56,9 @@ impl Volumes {
     fn size_line(&self, look: &Look, name: &str) -> Line {
         let line = Line::of(format!("{:<13}", "size"), Role::Dim);
         match (&self.sizes, self.sizes.of(name)) {
-            (Sizes::Known(_, at), Some(bytes)) => line
-                .and(look.size(bytes), Role::Strong)
-                .and(format!("   measured {}; R measures again", age(self.now, *at)), Role::Dim),
+            (Sizes::Known(_, at), Some(bytes)) => {
+                line.and(look.size(bytes), Role::Strong).and(format!("   measured {}", age(self.now, *at)), Role::Dim)
+            }
             (Sizes::Running(_), Some(bytes)) => {
                 line.and(look.size(bytes), Role::Strong).and("   being measured", Role::Dim)
             }
