@@ -177,3 +177,13 @@ fn small_screens_say_what_they_want() {
         let _ = screen.text();
     }
 }
+
+#[test]
+fn advice_is_shown_also_where_no_byte_is_hidden() {
+    use super::fixture::{Image, Member};
+    const LISTS: &[Member<'static>] =
+        &[(b"var/lib/apt/lists/", 0, 0o755), (b"var/lib/apt/lists/main_Packages", 3_000_000, 0o644)];
+    let image = Image { tags: &["app:latest"], layers: &[("RUN apt-get update", LISTS)], settings: &[] };
+    let text = Screen::open(Some(&[image]), at(80, 24)).keys("w").text();
+    assert!(text.contains("remove them in the RUN") && !text.contains("stored in vain"), "{text}");
+}

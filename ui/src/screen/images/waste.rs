@@ -46,18 +46,28 @@ impl Images {
         let dive = &content.waste.dive;
         let figures = format!("dive's figures: {:.1} %, {} wasted", dive.score * 100.0, pen.look.size(dive.wasted));
         pen.text(inner.x + 1, foot, inner.width.saturating_sub(2), &figures, dim);
-        if content.waste.items.is_empty() {
+        let advice = Self::advice(pen.look, content, inner);
+        let hidden = content.advice.len() - advice.len();
+        if hidden > 0 {
+            let accent = pen.look.style(Role::Accent);
+            let more = crate::size::plural(hidden as u64, "more advice", "more pieces of advice");
+            pen.right(inner.right() - 1, foot, inner.width / 2, &format!("{more}: z"), accent);
+        }
+        if content.waste.items.is_empty() && content.advice.is_empty() {
             let good = pen.look.style(Role::Good);
             pen.text(inner.x + 2, inner.y + 1, inner.width.saturating_sub(4), "nothing is stored in vain", good);
             return;
         }
         let mut y = inner.y;
-        for (layer, lines) in Self::advice(pen.look, content, inner) {
+        for (layer, lines) in advice {
             self.draw_layer_mark(pen, inner.x + 1, y, layer);
             for line in &lines {
                 pen.text(inner.x + 3, y, inner.width.saturating_sub(4), line, text);
                 y += 1;
             }
+        }
+        if content.waste.items.is_empty() {
+            return;
         }
         let faint = pen.look.style(Role::Border);
         pen.right(inner.x + 12, y + 1, 9, "bytes", faint);
