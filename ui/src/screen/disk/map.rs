@@ -1,5 +1,7 @@
 //! The map: what holds the disk as areas in proportion to bytes. A layer has its colour and texture, as everywhere.
 
+use std::borrow::Cow;
+
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
@@ -17,42 +19,38 @@ const EDGE: u16 = 3;
 
 impl Disk {
     /// The tiles that are seen in this room, and where.
-    fn shown_tiles(&self, room: Rect) -> (Vec<Tile>, Vec<Rect>) {
-        let weights = |tiles: &[Tile]| tiles.iter().map(|tile| tile.bytes).collect::<Vec<u64>>();
-        let worth = treemap::worth_showing(&weights(&self.tiles), room);
-        let (large, small) = self.tiles.split_at(worth);
-        let mut tiles = large.to_vec();
+    fn shown_tiles(&self, room: Rect) -> (Vec<Cow<'_, Tile>>, Vec<Rect>) {
+        let weights: Vec<u64> = self.tiles.iter().map(|tile| tile.bytes).collect();
+        let (large, small) = self.tiles.split_at(treemap::worth_showing(&weights, room));
+        let mut tiles: Vec<Cow<'_, Tile>> = large.iter().map(Cow::Borrowed).collect();
         if !small.is_empty() {
             // In its place by size, as the others are.
             let rest = rest(small);
             let at = tiles.partition_point(|tile| tile.bytes >= rest.bytes);
-            tiles.insert(at, rest);
+            tiles.insert(at, Cow::Owned(rest));
         }
-        let places = treemap::places(&weights(&tiles), room);
+        let weights: Vec<u64> = tiles.iter().map(|tile| tile.bytes).collect();
+        let places = treemap::places(&weights, room);
         (tiles, places)
     }
 
     /// Moves in the map, and marks there; says whether the action was one of its own.
     pub(super) fn act_map(&mut self, action: Action, room: Rect) -> bool {
         let (tiles, places) = self.shown_tiles(room);
-        let here = self.tile.min(tiles.len().saturating_sub(1));
+        let last = tiles.len().saturating_sub(1);
+        let here = self.tile.min(last);
+        let things = tiles.get(here).map(|tile| tile.things.clone()).unwrap_or_default();
         match action {
             Action::Up | Action::Down | Action::Left | Action::Right => {
                 self.tile = treemap::next(&places, here, action).unwrap_or(here);
             }
             Action::Top | Action::PageUp => self.tile = 0,
-            Action::Bottom | Action::PageDown => self.tile = tiles.len().saturating_sub(1),
-            Action::Mark => {
-                let things = tiles.get(here).map(|tile| tile.things.clone()).unwrap_or_default();
-                if things.is_subset(&self.marks) {
-                    self.marks.retain(|thing| !things.contains(thing));
-                } else {
-                    self.marks.extend(things);
-                }
-            }
+            Action::Bottom | Action::PageDown => self.tile = last,
+            Action::Mark if things.is_subset(&self.marks) => self.marks.retain(|thing| !things.contains(thing)),
+            Action::Mark => self.marks.extend(things),
             Action::Open => {
-                let first = tiles.get(here).and_then(|tile| tile.things.first().cloned());
-                self.cursor.at = self.rows.iter().position(|row| Some(&row.thing) == first.as_ref()).unwrap_or(0);
+                let first = things.first();
+                self.cursor.at = self.rows.iter().position(|row| Some(&row.thing) == first).unwrap_or(0);
                 self.focus = Pane::List;
             }
             _ => return false,

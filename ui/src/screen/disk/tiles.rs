@@ -99,7 +99,7 @@ fn layers(kept: &Kept, theme: &Theme) -> Vec<Tile> {
     tiles.into_iter().map(named).collect()
 }
 
-/// One tile for all that are too small.
+/// One tile for all that are too small; to be marked they are in the list.
 pub(super) fn rest(tiles: &[Tile]) -> Tile {
     let name = plural(tiles.len() as u64, "smaller one", "smaller ones");
     Tile {
@@ -107,6 +107,6 @@ pub(super) fn rest(tiles: &[Tile]) -> Tile {
         short: format!("+{}", tiles.len()),
         name,
         bytes: tiles.iter().map(|tile| tile.bytes).sum(),
-        things: tiles.iter().flat_map(|tile| tile.things.iter().cloned()).collect(),
+        things: BTreeSet::new(),
     }
 }
