@@ -154,7 +154,7 @@ fn the_disk_screen_frees_what_it_says() {
     let terminal = start(outcrop.command::<&str>([]), &folder);
     terminal.shows("base:latest").press("4").shows("in one of 3 images").shows("two:latest");
     // The larger two are first: what they share with the base stays.
-    terminal.press("  ").shows("2 things marked").shows("frees 5.00 MB").shows("since other images have them");
+    terminal.press("  ").shows("2 things marked").shows("frees 5.00 MB").shows("of their layers stay in other images");
     terminal.press("\x1b[3~").shows("Remove 2 things?");
     // What is typed before the dialog could be read is dropped.
     std::thread::sleep(std::time::Duration::from_millis(150));
