@@ -23,7 +23,7 @@ pub(crate) use confirm::Confirm;
 pub(crate) use form::{Form, FormPurpose};
 pub(crate) use input::{Input, Purpose};
 pub(crate) use launch::LaunchForm;
-pub(crate) use menu::{Choice, Menu};
+pub(crate) use menu::{Choice, Menu, letters};
 pub(crate) use palette::Palette;
 pub(crate) use text::{Line, Text};
 
@@ -127,6 +127,7 @@ impl Popup {
         match self {
             Self::Text(popup) => popup.wheel(lines, area),
             Self::Palette(popup) => popup.wheel(lines, area),
+            Self::Menu(popup) => popup.wheel(lines.signum()),
             _ => {}
         }
     }

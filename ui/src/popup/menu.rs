@@ -32,6 +32,14 @@ pub(crate) enum Choice {
     Nothing,
 }
 
+/// For lines beyond the alphabet: they are gone to.
+const NO_LETTER: char = '\0';
+
+/// Letters for lines that have none of their own; those that move are left out.
+pub(crate) fn letters() -> impl Iterator<Item = char> {
+    "abcdefghilmnoprstuvwxyz".chars().chain(std::iter::repeat(NO_LETTER))
+}
+
 /// The menu.
 pub(crate) struct Menu {
     title: String,
@@ -79,8 +87,10 @@ impl Menu {
             return Outcome::Chose(item.3.clone());
         }
         match action(key, keys, Scope::Text) {
-            Some(Action::Up) => self.at = self.at.saturating_sub(1),
-            Some(Action::Down) => self.at = (self.at + 1).min(self.items.len().saturating_sub(1)),
+            Some(Action::Up) => self.wheel(-1),
+            Some(Action::Down) => self.wheel(1),
+            Some(Action::PageUp) => self.wheel(-10),
+            Some(Action::PageDown) => self.wheel(10),
             Some(Action::Open) => {
                 return self.items.get(self.at).map_or(Outcome::Closes, |i| Outcome::Chose(i.3.clone()));
             }
@@ -104,13 +114,26 @@ impl Menu {
     pub(super) fn line_at(&self, at: Position, area: Rect) -> Option<Outcome> {
         let area = self.area(area);
         let line = at.y.checked_sub(area.y + 1).filter(|_| area.contains(at) && at.y + 1 < area.bottom())?;
-        Some(Outcome::Chose(self.items.get(usize::from(line))?.3.clone()))
+        let line = self.first(area.height.saturating_sub(2)) + usize::from(line);
+        Some(Outcome::Chose(self.items.get(line)?.3.clone()))
+    }
+
+    /// The first line that is seen, with room for so many.
+    fn first(&self, room: u16) -> usize {
+        (self.at + 1).saturating_sub(usize::from(room))
+    }
+
+    pub(super) fn wheel(&mut self, lines: isize) {
+        self.at = self.at.saturating_add_signed(lines).min(self.items.len().saturating_sub(1));
     }
 
     pub(crate) fn draw(&self, pen: &mut Pen<'_>, area: Rect) {
         let name = self.longest(|item| &item.1);
-        let inner = open_box(pen, self.area(area), &self.title);
-        for ((at, item), y) in self.items.iter().enumerate().zip(inner.top()..inner.bottom()) {
+        let frame = self.area(area);
+        let inner = open_box(pen, frame, &self.title);
+        pen.position(frame, self.at, self.items.len(), inner.height);
+        let first = self.first(inner.height);
+        for ((at, item), y) in self.items.iter().enumerate().skip(first).zip(inner.top()..inner.bottom()) {
             let (key, text, dim) =
                 (pen.look.style(Role::Accent), pen.look.style(Role::Text), pen.look.style(Role::Dim));
             let cursor = if at == self.at { pen.look.sign(Sign::Cursor) } else { " " };
@@ -118,7 +141,7 @@ impl Menu {
                 let select = pen.look.style(Role::Selected);
                 pen.tint(Rect::new(inner.x, y, inner.width, 1), select);
             }
-            let letter = format!("{} ", item.0);
+            let letter = format!("{} ", if item.0 == NO_LETTER { ' ' } else { item.0 });
             let used = pen.pieces(
                 inner.x + 1,
                 y,

@@ -141,3 +141,23 @@ fn the_tab_that_is_seen_is_always_named() {
     let text = screen.keys("[").click("Processes").text();
     assert!(text.contains("[Processes]"), "{text}");
 }
+
+#[test]
+fn a_long_menu_scrolls() {
+    let mut screen = Screen::open(None, Kit { engine: true, ..SMALL });
+    let model = super::objects::containers().remove(0);
+    let row = |n: u8| crate::model::ContainerRow {
+        id: format!("{n:064x}"),
+        name: format!("container{n:02}"),
+        ..model.clone()
+    };
+    screen.keys("2").give(Data::Containers(Ok((0..60).map(row).collect())));
+    let text = screen.keys("=").text();
+    assert!(text.contains("b container02") && !text.contains("container59") && text.contains("1 of 59"), "{text}");
+    let text = screen.keys("pagedown pagedown pagedown pagedown pagedown pagedown").text();
+    assert!(text.contains("  container59  ") && text.contains("59 of 59"), "{text}");
+    let text = screen.click("container58").text();
+    assert!(text.contains("reading both"), "{text}");
+    let asked = screen.asked();
+    assert!(asked.contains(&format!("container: \"{:064x}\"", 58)), "{asked}");
+}

@@ -11,7 +11,7 @@ use crate::content::{Content, Reading};
 use crate::job::{Cancel, JobId};
 use crate::message::{Data, Request};
 use crate::pen::Pen;
-use crate::popup::{Choice, Menu, Popup};
+use crate::popup::{Choice, Menu, Popup, letters};
 use crate::screen::Context;
 use crate::screen::containers::{Containers, Pane, Tab};
 use crate::screen::differences::Differences;
@@ -46,7 +46,7 @@ impl Containers {
         }
         others.sort_by_key(|row| (row.image != current.image, row.name.clone()));
         let mut menu = Menu::new(format!("Compare {} with", current.name));
-        for (row, letter) in others.into_iter().zip("abcdefghilmnoprstuvwxyz".chars()) {
+        for (row, letter) in others.into_iter().zip(letters()) {
             menu = menu.with(letter, row.name.clone(), row.image.clone(), Choice::Compare(row.id.clone()));
         }
         cx.popups.push(Popup::Menu(menu));

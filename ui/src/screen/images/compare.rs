@@ -7,7 +7,7 @@ use crate::client::differences::Difference;
 use crate::content::Reading;
 use crate::message::Request;
 use crate::pen::Pen;
-use crate::popup::{Choice, Menu, Popup};
+use crate::popup::{Choice, Menu, Popup, letters};
 use crate::screen::Context;
 use crate::screen::differences::Differences;
 use crate::screen::images::{Images, Known};
@@ -29,9 +29,8 @@ impl Images {
         // Those that share the most come first.
         let mut others: Vec<_> = others.into_iter().map(|r| (self.shared(&current, &r.id), r)).collect();
         others.sort_by_key(|(shared, row)| (std::cmp::Reverse(*shared), row.tags.is_empty(), row.name().to_owned()));
-        let letters = "abcdefghilmnoprstuvwxyz";
         let mut menu = Menu::new("Compare with");
-        for ((shared, row), letter) in others.into_iter().zip(letters.chars()) {
+        for ((shared, row), letter) in others.into_iter().zip(letters()) {
             let about = if shared == 0 {
                 "shares no layer".into()
             } else {

@@ -42,7 +42,7 @@ impl Images {
     }
 
     fn files_title(&self, look: &crate::pen::Look) -> String {
-        if self.list.current().is_none() {
+        if self.current_known().is_none() {
             return String::new();
         }
         let dot = look.sign(Sign::Separator);
