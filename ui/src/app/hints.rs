@@ -65,8 +65,19 @@ const VOLUMES: &[A] = &[
 ];
 const VOLUME: &[A] = &[A::Open, A::Filter, A::Save, A::Sort, A::ExpandAll, A::Back, A::Palette, A::Help];
 
-const DISK: &[A] =
-    &[A::Mark, A::NextPane, A::Remove, A::Prune, A::MarkAll, A::Refresh, A::Zoom, A::Back, A::Palette, A::Help];
+const DISK: &[A] = &[
+    A::Mark,
+    A::NextPane,
+    A::Remove,
+    A::Prune,
+    A::Sort,
+    A::MarkAll,
+    A::Refresh,
+    A::Zoom,
+    A::Back,
+    A::Palette,
+    A::Help,
+];
 const BUILD: &[A] =
     &[A::RunBuild, A::Mark, A::Browse, A::BuildOptions, A::NoCache, A::Open, A::Refresh, A::Palette, A::Help];
 const STEPS: &[A] = &[A::RunBuild, A::NextPane, A::BuildOptions, A::NoCache, A::Zoom, A::Back, A::Palette, A::Help];
@@ -133,7 +144,7 @@ mod tests {
         let words = |scope, read_only| hints(scope, true, read_only).map(A::short).collect::<Vec<_>>().join(" ");
         assert_eq!(words(Scope::Images, true), "open mark compare waste save filter commands keys quit");
         assert!(words(Scope::Images, false).contains("open new mark compare waste remove"));
-        assert_eq!(words(Scope::Disk, true), "next pane refresh zoom back commands keys");
+        assert_eq!(words(Scope::Disk, true), "next pane sort refresh zoom back commands keys");
         assert!(words(Scope::Live, true).contains("load"), "a recording");
     }
 }

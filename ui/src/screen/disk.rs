@@ -6,6 +6,7 @@ mod map;
 mod panes;
 mod tiles;
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crossterm::event::MouseEvent;
@@ -32,6 +33,40 @@ enum Pane {
     Map,
 }
 
+/// What the list is sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Sort {
+    #[default]
+    Kind,
+    Size,
+    Frees,
+}
+
+impl Sort {
+    const ALL: [Self; 3] = [Self::Kind, Self::Size, Self::Frees];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Kind => "by kind",
+            Self::Size => "by size",
+            Self::Frees => "by what it frees",
+        }
+    }
+
+    /// Puts the largest first, of one kind or of all.
+    fn arrange(self, rows: &mut [Row]) {
+        rows.sort_by_key(|row| {
+            let frees = if row.can_go { row.own } else { 0 };
+            let (first, bytes) = match self {
+                Self::Kind => (kind(&row.thing), row.bytes),
+                Self::Size => (0, row.bytes),
+                Self::Frees => (usize::from(!row.can_go), frees),
+            };
+            (first, Reverse(bytes), Reverse(row.bytes), row.name.clone())
+        });
+    }
+}
+
 /// How old what is known may be when one comes back to the screen, in seconds: measuring walks every volume.
 const STALE: i64 = 30;
 
@@ -55,6 +90,7 @@ pub(crate) struct Disk {
     /// What the map is made of, and which of that is selected there.
     tiles: Vec<Tile>,
     tile: usize,
+    sort: Sort,
     focus: Pane,
     zoom: bool,
     marks: BTreeSet<Thing>,
@@ -141,7 +177,14 @@ impl Screen for Disk {
 
     fn left(&mut self, _purpose: &Purpose, _cx: &mut Context<'_>) {}
 
-    fn chose(&mut self, _choice: Choice, _cx: &mut Context<'_>) {}
+    fn chose(&mut self, choice: Choice, cx: &mut Context<'_>) {
+        if let Choice::Sort(n) = choice {
+            self.sort = Sort::ALL[n % Sort::ALL.len()];
+            // The first line is what was asked for.
+            self.cursor.at = 0;
+            self.arrange(None, cx);
+        }
+    }
 
     fn draw(&self, pen: &mut Pen<'_>, area: Rect) -> Option<(u16, u16)> {
         self.draw_all(pen, area);
@@ -184,12 +227,18 @@ impl Disk {
         let there: BTreeSet<&Thing> = self.rows.iter().map(|row| &row.thing).collect();
         self.marks.retain(|thing| there.contains(thing));
         self.freed = self.kept.freed(&self.marks);
+        self.arrange(selected, cx);
+    }
+
+    /// Sorts the list; what is selected stays so.
+    fn arrange(&mut self, selected: Option<Thing>, cx: &Context<'_>) {
+        self.sort.arrange(&mut self.rows);
         let at = selected.and_then(|thing| self.rows.iter().position(|row| row.thing == thing));
         self.cursor.set(at.unwrap_or(self.cursor.at), self.rows.len(), Panes::of(self, cx.area).list_room().height);
     }
 }
 
-/// The list: the largest first, images before containers before volumes.
+/// What there is, in no order.
 fn rows(kept: &Kept) -> Vec<Row> {
     let images = kept.images.iter().map(|image| {
         let (bytes, own) = kept.image_bytes(image);
@@ -236,9 +285,7 @@ fn rows(kept: &Kept) -> Vec<Row> {
         let (thing, about) = (Thing::Folder(folder.path.clone()), "nothing has it".to_owned());
         Row { thing, name, bytes: folder.bytes, own: folder.bytes, can_go: false, about }
     });
-    let mut rows: Vec<Row> = images.chain(containers).chain(volumes).chain(folders).collect();
-    rows.sort_by_key(|row| (kind(&row.thing), std::cmp::Reverse(row.bytes), row.name.clone()));
-    rows
+    images.chain(containers).chain(volumes).chain(folders).collect()
 }
 
 /// Which part of the list a thing is in.

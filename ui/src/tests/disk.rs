@@ -89,6 +89,24 @@ fn what_grew_since_the_first_look_is_told() {
 }
 
 #[test]
+fn the_list_is_sorted_by_what_one_wants() {
+    let mut screen = open(ENGINE);
+    let order = |screen: &mut Screen, names: &[&str]| {
+        let text = screen.text();
+        let list: Vec<&str> = text.lines().skip(12).collect();
+        let at = |name: &str| list.iter().position(|line| line.contains(name));
+        let places: Vec<_> = names.iter().map(|name| at(name)).collect();
+        assert!(places.is_sorted() && places.iter().all(Option::is_some), "{places:?}: {text}");
+    };
+    order(&mut screen, &["app2:latest", "ubuntu:latest", "container  web", "volume     db", "b34d0f2a"]);
+    screen.keys("S f");
+    order(&mut screen, &["140bedbf9c3f", "container  old", "app2:latest", "container  web"]);
+    assert!(screen.text().contains("by what it frees"));
+    screen.keys("S s");
+    order(&mut screen, &["app2:latest", "ubuntu:latest", "b34d0f2a", "container  web", "volume     db"]);
+}
+
+#[test]
 fn the_map_at_80x24() {
     insta::assert_snapshot!(open(at(80, 24)).keys("tab").text());
 }

@@ -5,10 +5,10 @@ use ratatui::layout::Position;
 
 use crate::action::Action;
 use crate::model::{Thing, short};
-use crate::popup::{Confirm, Line, Popup};
+use crate::popup::{Confirm, Line, Menu, Popup};
 use crate::screen::Context;
 use crate::screen::disk::panes::Panes;
-use crate::screen::disk::{Disk, Pane};
+use crate::screen::disk::{Disk, Pane, Sort};
 use crate::size::plural;
 use crate::theme::Role;
 use crate::work::{Named, Task, Work};
@@ -27,6 +27,11 @@ impl Disk {
         match action {
             Action::NextPane | Action::PreviousPane | Action::NextTab | Action::PreviousTab => {
                 self.focus = if self.focus == Pane::Map { Pane::List } else { Pane::Map };
+            }
+            Action::Sort => {
+                let sorts: Vec<_> = ['k', 's', 'f'].into_iter().zip(Sort::ALL.map(Sort::word)).collect();
+                let at = Sort::ALL.iter().position(|sort| *sort == self.sort).unwrap_or(0);
+                cx.popups.push(Popup::Menu(Menu::of_sorts("Sort what holds the disk", &sorts, at)));
             }
             Action::Zoom => self.zoom = !self.zoom,
             Action::Back if self.zoom => self.zoom = false,

@@ -102,8 +102,8 @@ impl Disk {
     fn draw_list(&self, pen: &mut Pen<'_>, frame: Rect) {
         let focused = self.focus == Pane::List;
         let head = pen.look.style(if focused { Role::Accent } else { Role::Strong });
-        let inner = pen.frame(frame, &[("What holds it", head)], focused);
         let dim = pen.look.style(Role::Dim);
+        let inner = pen.frame(frame, &[("What holds it  ", head), (self.sort.word(), dim)], focused);
         let columns = Columns::of(inner);
         // The heads stand on the border, above what they name.
         pen.right(columns.bytes + 1, frame.y, 6, " size ", dim);
