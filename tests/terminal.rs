@@ -178,6 +178,24 @@ fn opens_an_archive_and_a_data_root() {
 }
 
 #[test]
+#[ignore = "needs root: run by .ci/run"]
+fn what_runs_in_a_demo_ends_with_it() {
+    let outcrop = Outcrop::new();
+    let terminal = Terminal::start(&outcrop.command(["demo"]), 120, 40, &[]);
+    terminal.shows("app1").shows("base").press("Gr").shows("Run base:latest");
+    terminal.press("left\tsh -s outlives-a-demo\x13").shows("F12 leaves it").shows("# ");
+    let running = || {
+        let processes = std::fs::read_dir("/proc").expect("reads /proc").flatten();
+        let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+        lines.filter(|line| line.starts_with(b"sh\0-s\0outlives-a-demo")).count()
+    };
+    assert_eq!(running(), 1, "the container runs");
+    terminal.press("\x1c").shows("enter goes back into it").press("q");
+    terminal.ends();
+    assert_eq!(running(), 0, "nothing runs whose data root is gone");
+}
+
+#[test]
 fn demo_needs_nothing() {
     let outcrop = Outcrop::new();
     let terminal = Terminal::start(&outcrop.command(["demo"]), 120, 40, &[]);

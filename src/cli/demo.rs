@@ -8,6 +8,7 @@ mod root;
 use std::io;
 use std::process::ExitCode;
 
+use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use bytes::Bytes;
 
 use clap::Args;
@@ -64,9 +65,22 @@ impl Demo {
             options.select = Some("app1:latest".into());
             terminal::show(options).await
         };
+        end_containers(&connection).await;
         drop(connection);
         tokio::task::block_in_place(|| drop(root));
         done
+    }
+}
+
+/// Ends and removes what was started in the demo: its data root goes, and nothing may run without one.
+async fn end_containers(connection: &Connection) {
+    let all = ListContainersOptionsBuilder::default().all(true).build();
+    let containers = connection.docker.list_containers(Some(all)).await.unwrap_or_default();
+    for id in containers.into_iter().filter_map(|container| container.id) {
+        let options = RemoveContainerOptionsBuilder::default().force(true).build();
+        if let Err(error) = connection.docker.remove_container(&id, Some(options)).await {
+            tracing::warn!(%error, id, "a container of the demo was not removed");
+        }
     }
 }
 
