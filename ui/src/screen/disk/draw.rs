@@ -65,7 +65,9 @@ impl Disk {
             ("unreferenced", folders, self.unreferenced()),
         ];
         let most = lines.iter().map(|line| line.1).max().unwrap_or(0);
-        let cells = inner.width.saturating_sub(58).clamp(10, 80);
+        // What is said of a line needs room beside how much it has grown.
+        let growth = if self.first.is_some_and(|(_, first)| first != self.sums()) { 11 } else { 0 };
+        let cells = inner.width.saturating_sub(58 + growth).clamp(10, 80);
         for ((at, (name, bytes, about)), y) in lines.iter().enumerate().zip(inner.top()..inner.bottom()) {
             pen.text(inner.x + 2, y, 16, name, text);
             pen.right(inner.x + 28, y, 10, &pen.look.size(*bytes), strong);
